@@ -1,0 +1,3 @@
+//! Repeats become first line, count and samples.
+
+pub mod summary;

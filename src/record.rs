@@ -192,3 +192,8 @@ impl fmt::Display for FingerprintId {
 /// Index of a stream in the engine's table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub u32);
+
+/// Dense index of a fingerprint in the engine's table: what the stages use as a key inside one run. Never leaves the process;
+/// reused only after the engine has told every stage to forget it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FingerprintIndex(pub u32);

@@ -1,1 +1,4 @@
-//! Bytes to lines, lines to records.
+//! Bytes to lines ([`lines`]), lines to records ([`join`]).
+
+pub mod join;
+pub mod lines;

@@ -7,6 +7,8 @@
 //! digit-word, but on the *contents* of a digit-word only if that word is listed in
 //! [`Envelope::discriminators`].
 
+pub mod stamp;
+
 use crate::record::{Severity, Span};
 use crate::scan::Word;
 

@@ -1,13 +1,12 @@
 //! Joins fingerprints that differ in one word: an extra beside the fingerprint, used where people read (`fingerprint`, `report`).
 //!
-//! Two steps, both timid. Templates that differ in nothing but the type of a placeholder (`<num>` and `<hex>` in one place) share a
-//! group from the start. A word position at which several different words have been seen in otherwise equal templates is a variable:
+//! Two steps, both timid. Templates that differ in nothing but the type of a placeholder (`<num>` and `<hex>` in one place), and
+//! one template at two severities, share a group from the start. A word position at which several different words have been seen in otherwise equal templates is a variable:
 //! those groups are joined, and what comes later joins at once. Never the first word, never a word that says how something
 //! went (`started`, `failed`, `up`, `closed` ...).
 //!
 //! Groups depend on the order of the lines; fingerprints do not. Every table has a bound; when one is full nothing more is joined.
 
-use crate::record::Severity;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use std::hash::BuildHasher;
@@ -80,10 +79,8 @@ impl Groups {
     }
 
     /// Finds the group of a fingerprint, or makes one; may join others. Call it once per new fingerprint.
-    pub fn place(&mut self, severity: Severity, template: &str) -> Placed {
+    pub fn place(&mut self, template: &str) -> Placed {
         let mut shape = String::with_capacity(template.len() + 4);
-        shape.push_str(severity.as_str());
-        shape.push(' ');
         erase_types(template, &mut shape);
         if let Some(&group) = self.shapes.get(shape.as_str()) {
             return Placed { group: self.current(group), is_new: false, joined: Vec::new() };
@@ -100,8 +97,8 @@ impl Groups {
         let hashes: Vec<u64> = words.iter().enumerate().map(|(i, word)| hash_at(i, word)).collect();
         let whole = hashes.iter().fold(words.len() as u64, |sum, hash| sum.wrapping_add(*hash));
         let without = |i: usize| whole.wrapping_sub(hashes[i]).wrapping_add((i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        // Word 0 is the severity, word 1 the first of the message.
-        let is_watched = |i: usize| i >= 2 && words.len() <= TEMPLATE_WORDS_MAX && words.len() >= 4 && look_of(words[i]).is_some();
+        let is_short = (3..=TEMPLATE_WORDS_MAX).contains(&words.len());
+        let is_watched = |i: usize| i >= 1 && is_short && look_of(words[i]).is_some();
         let known = (0..words.len()).filter(|&i| is_watched(i)).find_map(|i| match self.positions.get(&without(i)) {
             Some(Position::Variable(group)) => Some(*group),
             _ => None,
@@ -115,7 +112,7 @@ impl Groups {
             }
         };
         let mut joined = Vec::new();
-        for i in (0..words.len()).filter(|&i| i >= 2 && words.len() <= TEMPLATE_WORDS_MAX && words.len() >= 4) {
+        for i in (1..words.len()).filter(|_| is_short) {
             if self.positions.len() >= POSITIONS_MAX && !self.positions.contains_key(&without(i)) {
                 continue;
             }

@@ -333,7 +333,7 @@ fn date_first(line: &[u8], start: usize) -> Option<(usize, bool)> {
             time_with_zone(line, start + 6).map(|end| (end, true))
         }
         (8, b'-' | b' ' | b'T' | b'_') => {
-            if let Some(end) = time_with_zone(line, start + 9) {
+            if let Some(end) = time_with_zone(line, start + 9).or_else(|| unpadded_time(line, start + 9)) {
                 return Some((end, true));
             }
             if sep != b' ' && digits_from(line, start + 9) == 6 && !matches!(at(line, start + 15), b'-') {
@@ -348,6 +348,25 @@ fn date_first(line: &[u8], start: usize) -> Option<(usize, bool)> {
         (6, b' ') => time_with_zone(line, start + 7).map(|end| (end, true)),
         _ => None,
     }
+}
+
+/// `h:m:s:ms` with one or two digits each, as phones write it behind a compact date.
+fn unpadded_time(line: &[u8], start: usize) -> Option<usize> {
+    let mut end = start;
+    for part in 0..4 {
+        let digits = digits_from(line, end);
+        if !(1..=if part == 3 { 3 } else { 2 }).contains(&digits) {
+            return None;
+        }
+        end += digits;
+        if part < 3 {
+            if at(line, end) != b':' {
+                return None;
+            }
+            end += 1;
+        }
+    }
+    (!is_word_byte(at(line, end)) && at(line, end) != b':').then_some(end)
 }
 
 fn date_then_time(line: &[u8], end: usize) -> Option<(usize, bool)> {

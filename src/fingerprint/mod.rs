@@ -7,5 +7,7 @@ mod masks;
 mod names;
 mod normalise;
 pub mod template;
+#[cfg(test)]
+mod tests;
 
 pub use id::{Fingerprint, MASK_VERSION};

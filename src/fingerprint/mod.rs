@@ -8,6 +8,8 @@ mod names;
 mod normalise;
 pub mod template;
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod tests;
 
 pub use id::{Fingerprint, MASK_VERSION};

@@ -68,15 +68,23 @@ pub(super) struct Shape {
     pub(super) bytes: Vec<u8>,
     /// (index in `bytes`, offset in the text) wherever the distance between the two changes.
     origins: Vec<(u32, u32)>,
+    /// Inside the parameters of a terminal colour, which is no part of the message.
+    in_colour: bool,
 }
 
 impl Shape {
     pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), origins: Vec::with_capacity(16) }
+        Self { bytes: Vec::with_capacity(bytes), origins: Vec::with_capacity(16), in_colour: false }
     }
 
     /// One byte for a digit-word that stands at `start..end` of the text.
     pub(super) fn push_word(&mut self, kind: Kind, start: usize, end: usize) {
+        if self.in_colour {
+            // `ESC [ 1 ; 31m`: all but the last parameter are plain numbers.
+            self.in_colour = kind == Kind::Num;
+            self.origins.push((self.bytes.len() as u32, end as u32));
+            return;
+        }
         self.push(of_kind(kind), start, end);
     }
 
@@ -93,6 +101,10 @@ impl Shape {
             self.origins.push((0, start as u32));
         }
         let mut at = start;
+        if self.in_colour && start < end {
+            self.in_colour = &text[start..end] == b";";
+            at += usize::from(self.in_colour);
+        }
         for i in start..end {
             let byte = text[i];
             if i < at {
@@ -104,6 +116,13 @@ impl Shape {
                     self.push(placeholder, i, i + len);
                     at = i + len;
                 }
+            } else if byte == 0x1B && i + 1 < end && text[i + 1] == b'[' {
+                self.bytes.extend_from_slice(&text[at..i]);
+                // `ESC [ m` has no number; every other colour begins with one.
+                let is_reset = i + 2 < end && text[i + 2] == b'm';
+                self.in_colour = i + 2 == end;
+                at = i + if is_reset { 3 } else { 2 };
+                self.origins.push((self.bytes.len() as u32, at as u32));
             } else if byte < 0x20 {
                 self.bytes.extend_from_slice(&text[at..i]);
                 self.bytes.push(b' ');

@@ -25,5 +25,6 @@ pub mod framing;
 pub mod occurrence;
 pub mod record;
 pub mod scan;
+pub mod secrets;
 pub mod time;
 pub mod units;

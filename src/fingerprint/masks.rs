@@ -5,6 +5,7 @@
 
 use super::normalise::{ANY, EMAIL, HEX, HOST, ID, IP, Mark, NUM, Output, PATH, STR, TIME, URL, is_glue, is_placeholder};
 use super::{codes, names};
+use crate::secrets;
 
 /// Share of `key=value` words, in percent, from which on a message is a list of keys.
 const KEY_VALUE_PERCENT: usize = 80;
@@ -116,6 +117,9 @@ impl<'a> Masker<'a> {
         }
         let name = &self.shape[start..end];
         let next = self.byte(end);
+        if matches!(next, b':' | b'=') && self.byte(end + 1) != b'/' && secrets::is_secret_key(name) {
+            return self.secret(end + 1);
+        }
         match next {
             b':' => {
                 if self.shape[end..].starts_with(b"://") {
@@ -209,6 +213,30 @@ impl<'a> Masker<'a> {
         (before == b"for" || before.eq_ignore_ascii_case(b"user"))
             && rest.starts_with(b" from ")
             && rest.get(6).is_some_and(|&byte| byte == IP || byte == HOST)
+    }
+
+    /// The value of a key that names a secret, behind its `=` or `:`.
+    fn secret(&mut self, from: usize) {
+        let value = from + self.shape[from..].iter().take_while(|&&byte| byte == b' ').count();
+        self.push(self.at, from);
+        if value > from {
+            self.out.blank();
+            self.at = value;
+        }
+        let quote = self.byte(value);
+        let closed = matches!(quote, b'"' | b'\'').then(|| self.shape[value + 1..].iter().position(|&byte| byte == quote)).flatten();
+        let end = closed.map_or_else(|| self.stop_from(value), |len| value + len + 2);
+        let scheme = &self.shape[value..end.min(self.shape.len())];
+        if scheme == b"Bearer" || scheme == b"Basic" {
+            self.push(value, end);
+            self.out.blank();
+            self.at = (end + 1).min(self.shape.len());
+            let stop = self.stop_from(self.at);
+            return if stop > self.at { self.mask(STR, stop) } else { () };
+        }
+        if end > value {
+            self.mask(STR, end);
+        }
     }
 
     /// Behind `scheme://`.
@@ -480,7 +508,7 @@ impl<'a> Masker<'a> {
         }
         let key = &self.shape[start..end];
         self.push(self.at, value.min(self.shape.len()));
-        if self.byte(value) != b'"' || names::is_error_key(key) || codes::is_code_key(key) {
+        if self.byte(value) != b'"' || (!secrets::is_secret_key(key) && names::is_error_key(key)) || codes::is_code_key(key) {
             return;
         }
         if let Some(len) = self.shape[value + 1..].iter().position(|&byte| byte == b'"') {

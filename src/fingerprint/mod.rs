@@ -7,6 +7,7 @@ mod masks;
 mod names;
 mod normalise;
 pub mod template;
+pub mod trace;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]

@@ -180,3 +180,11 @@ fn bytes_that_are_not_text_do_not_break_anything() {
     assert_eq!(build(b"\x1B[1;31mlost\x1B[0m 7 \x1B[mof\x1B[0m 9").text, "lost <num> of <num>");
     assert_eq!(build(b"").text, "");
 }
+
+#[test]
+fn secrets_never_enter_a_template() {
+    check("login user=ada password=hunter2 failed", "login user=<*> password=<str> failed");
+    check("Authorization: Bearer abc.def.ghi rejected", "Authorization: Bearer <str> rejected");
+    check("bad token: abc", "bad token: <str>");
+    check(r#"{"password":"x"} amqp://u:p@host/v"#, r#"{"password":"<str>"} <url>"#);
+}

@@ -280,8 +280,9 @@ fn keyed_target(message: &[u8]) -> Option<Span> {
         let from = at + key.len();
         let from = from + message[from..].iter().take_while(|b| matches!(b, b'"' | b'\'' | b'[')).count();
         let end = token_end(message, from);
-        if end > from {
-            return Some(authority(message, from, end));
+        let found = authority(message, from, end);
+        if !found.is_empty() {
+            return Some(found);
         }
     }
     None

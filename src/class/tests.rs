@@ -1,5 +1,5 @@
 use super::*;
-use crate::record::Class::{CrashLoop, Exhausted, Failure, None as Ordinary, Overload, Recovery, Retry};
+use crate::record::Class::{CrashLoop, Exhausted, Failure, Overload, Recovery, Retry};
 
 /// Message, class, then attempt, limit, delay and target as texts (empty: none).
 type Row = (&'static str, Class, &'static str, &'static str, &'static str, &'static str);
@@ -97,6 +97,9 @@ fn failures_are_known_by_their_words() {
             ("10.0.0.1 - - \"GET /x HTTP/1.1\" 503 190", Failure, "", "", "", "10.0.0.1"),
             ("Request failed with status code 504", Failure, "", "", "", ""),
             ("socket hang up", Failure, "", "", "", ""),
+            ("index failed: ApiError(503, 'unavailable_shards')", Failure, "", "", "", ""),
+            ("node has failed for 3 times in a row", Failure, "", "", "", ""),
+            ("no live upstreams while connecting to upstream, upstream: \"http://app-1:80/x\"", Failure, "", "", "", "app-1:80"),
         ],
     );
 }
@@ -114,7 +117,7 @@ fn overload_is_what_the_server_says() {
             ("rate limit exceeded", Overload, "", "", "", ""),
             ("request was throttled", Overload, "", "", "", ""),
             ("pool-1 - Connection is not available, request timed out after 30000ms.", Overload, "", "", "", ""),
-            ("StatusCode.RESOURCE_EXHAUSTED", Ordinary, "", "", "", ""),
+            ("StatusCode.RESOURCE_EXHAUSTED", Overload, "", "", "", ""),
             ("code RESOURCE_EXHAUSTED", Overload, "", "", "", ""),
             ("connection pool exhausted", Overload, "", "", "", ""),
             ("send queue is full", Overload, "", "", "", ""),

@@ -144,7 +144,7 @@ const WORDS: &[(&str, Class, Check)] = &[
     ("queue full", Class::Overload, Doing),
     ("queue is full", Class::Overload, Doing),
     ("remaining connection slots", Class::Overload, Phrase),
-    ("resource_exhausted", Class::Overload, Phrase),
+    ("resource_exhausted", Class::Overload, Free),
     ("resourceexhausted", Class::Overload, Free),
     ("resource exhausted", Class::Overload, Phrase),
     ("circuit open", Class::Overload, Phrase),
@@ -186,6 +186,8 @@ const WORDS: &[(&str, Class, Check)] = &[
     ("backoff", Class::Retry, Counted),
     ("back-off", Class::Retry, Counted),
     ("attempt", Class::Retry, Counted),
+    ("(try", Class::Retry, Counted),
+    ("restart pause", Class::Retry, Counted),
     ("restarting in", Class::Retry, Doing),
     ("restarting consumer in", Class::Retry, Doing),
     ("will suspend it for", Class::Retry, Phrase),
@@ -265,7 +267,7 @@ const WORDS: &[(&str, Class, Check)] = &[
     ("backend unavailable", Class::Failure, Doing),
     ("bad gateway", Class::Failure, Doing),
     ("gateway time-out", Class::Failure, Doing),
-    ("transient_failure", Class::Failure, Phrase),
+    ("transient_failure", Class::Failure, Free),
     ("transient failure", Class::Failure, Doing),
     ("transient error", Class::Failure, Doing),
     ("no brokers available", Class::Failure, Doing),
@@ -284,6 +286,10 @@ const WORDS: &[(&str, Class, Check)] = &[
     ("handshake failure", Class::Failure, Doing),
     ("websocket error", Class::Failure, Doing),
     ("has gone away", Class::Failure, Doing),
+    ("no live upstreams", Class::Failure, Doing),
+    ("no response", Class::Failure, Complaint),
+    ("times in a row", Class::Failure, Phrase),
+    ("waiting for suitable server", Class::Failure, Phrase),
     ("max retries exceeded with url", Class::Failure, Free),
     ("502", Class::Failure, Status),
     ("503", Class::Failure, Status),
@@ -472,7 +478,7 @@ fn is_status(before: &[u8], after: &[u8]) -> bool {
     let from = label.iter().rposition(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'_' | b'/' | b'.'))).map_or(0, |i| i + 1);
     let word = &label[from..];
     let gap = before.len() - label.len();
-    gap > 0 && (WORDS_BEFORE.iter().any(|w| word.eq_ignore_ascii_case(w.as_bytes())) || starts_with(word, "http/"))
+    gap > 0 && (WORDS_BEFORE.iter().any(|w| word.eq_ignore_ascii_case(w.as_bytes())) || starts_with(word, "http/") || word.ends_with(b"Error"))
 }
 
 /// One of `words` within 48 bytes on either side.

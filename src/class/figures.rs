@@ -204,9 +204,11 @@ fn attempts(message: &[u8], words: &[Word]) -> (Option<Span>, Option<Span>) {
             && is_any(name, &["after"]);
         // `(3/5)`: a count of attempts needs no name where two numbers stand in brackets.
         let is_pair = of.is_some() && before(message, word).ends_with(b"(") && of.is_some_and(|next| after(message, next).starts_with(b")"));
+        // `Already tried 3 time(s)`
+        let is_tally = is_any(name, &["tried"]) && tail.starts_with(b" time");
         // `rpc Get failed (3): ...`
         let is_bracketed = is_any(name, &["failed"]) && before(message, word).ends_with(b" (") && tail.starts_with(b")");
-        if attempt.is_none() && (is_counted || is_tail || is_pair || is_bracketed) {
+        if attempt.is_none() && (is_counted || is_tail || is_tally || is_pair || is_bracketed) {
             attempt = Some(span(word));
             if limit.is_none() {
                 limit = of.map(span);
@@ -264,7 +266,9 @@ fn delay(message: &[u8], words: &[Word]) -> Option<Span> {
 }
 
 fn target(message: &[u8], words: &[Word]) -> Option<Span> {
-    keyed_target(message).or_else(|| url_authority(message)).or_else(|| address(message, words)).or_else(|| named_port(message, words)).or_else(|| named_target(message))
+    // What stands first: a URL behind an address is as often a link to the manual.
+    let first = [url_authority(message), address(message, words)].into_iter().flatten().min_by_key(|span| span.start);
+    keyed_target(message).or(first).or_else(|| named_port(message, words)).or_else(|| named_target(message))
 }
 
 /// `addr=x:1`, `host='x'`, `upstream: "http://x/"`.
@@ -281,7 +285,7 @@ fn keyed_target(message: &[u8]) -> Option<Span> {
         let from = from + message[from..].iter().take_while(|b| matches!(b, b'"' | b'\'' | b'[')).count();
         let end = token_end(message, from);
         let found = authority(message, from, end);
-        if !found.is_empty() {
+        if !found.is_empty() && message[found.start as usize] != b'/' {
             return Some(found);
         }
     }
@@ -301,7 +305,9 @@ fn token_end(message: &[u8], from: usize) -> usize {
 fn authority(message: &[u8], from: usize, end: usize) -> Span {
     let token = &message[from..end];
     let Some(at) = memchr::memmem::find(token, b"://") else {
-        return Span::new(from, end);
+        // gRPC's `ipv4:10.0.0.1:50051`.
+        let scheme = ["ipv4:", "ipv6:", "dns:"].iter().find(|s| token.starts_with(s.as_bytes())).map_or(0, |s| s.len());
+        return Span::new(from + scheme, end);
     };
     let start = from + at + 3;
     let stop = message[start..end].iter().position(|b| matches!(b, b'/' | b'?' | b'#')).map_or(end, |n| start + n);

@@ -434,7 +434,7 @@ fn counts(after: &[u8]) -> bool {
     let mut rest = after;
     loop {
         rest = match rest {
-            [b' ' | b'#' | b'=' | b':' | b'(' | b'[' | b'"', tail @ ..] => tail,
+            [b' ' | b',' | b'#' | b'=' | b':' | b'(' | b'[' | b'"', tail @ ..] => tail,
             [b'0'..=b'9', ..] => return true,
             _ => {
                 let Some(tail) = ["number ", "no. ", "no ", "in ", "for ", "of ", "is "].iter().find_map(|w| starts_with(rest, w).then(|| &rest[w.len()..])) else {

@@ -292,6 +292,22 @@ fn json_is_complete_in_itself() {
 }
 
 #[test]
+fn a_relay_that_stamps_each_line_does_not_hide_a_trace() {
+    let prefix = "Nov 23 10:00:00 node-1 orders[12]: ";
+    let roles = ["java.io.IOException: refused", "\tat a.B.c(B.java:1)", "  indented", "Caused by: x.Y: z", "plain text"].map(|text| {
+        let line = format!("{prefix}{text}");
+        let envelope = Envelope {
+            layers: vec!["syslog"],
+            time: Some(TimeField { span: Span::new(0, 15), format: 0 }),
+            message: Span::new(prefix.len(), line.len()),
+            ..Envelope::default()
+        };
+        role(&envelope, line.as_bytes())
+    });
+    assert_eq!(roles, [Role::Headed, Role::Frame, Role::Indented, Role::Cause, Role::Headed]);
+}
+
+#[test]
 fn writers_are_told_apart_by_the_callers_key() {
     let lines = [
         ("a", "10:00:00 ERROR one"),

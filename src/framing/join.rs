@@ -255,6 +255,8 @@ impl JoinState {
             Role::Goroutine if matches!(now, Go | GoTrace) => GoTrace,
             Role::GoExit if matches!(now, Go | GoTrace) => Context::Done,
             Role::Note if matches!(now, Opening | Trace) => Trace,
+            // SQLAlchemy's link to its manual stands behind a blank line.
+            Role::Note if now == PythonEnd => PythonEnd,
             _ => return None,
         })
     }

@@ -82,7 +82,7 @@ fn a_java_trace_belongs_to_its_header() {
 fn a_trace_set_off_by_blank_lines_still_belongs_to_its_header() {
     check(
         "10:00:00 ERROR servlet threw\n\njava.net.ConnectException: Connection refused\n\tat com.shop.Orders.send(Orders.java:42)\n\n10:00:01 INFO next",
-        &[5, 1],
+        &[6, 1],
     );
 }
 
@@ -138,8 +138,8 @@ fn a_traceback_on_its_own_is_one_record() {
         &[4, 3, 1],
     );
     check(
-        "Traceback (most recent call last):\n  File \"db.py\", line 9, in f\npsycopg2.OperationalError: connection to server failed: Connection refused\n\tIs the server running?\n(Background on this error at: https://example.org/e)\nnext",
-        &[5, 1],
+        "Traceback (most recent call last):\n  File \"db.py\", line 9, in f\npsycopg2.OperationalError: connection to server failed: Connection refused\n\tIs the server running?\n\n(Background on this error at: https://example.org/e)\nnext",
+        &[6, 1],
     );
 }
 

@@ -82,7 +82,7 @@ fn a_java_trace_belongs_to_its_header() {
 fn a_trace_set_off_by_blank_lines_still_belongs_to_its_header() {
     check(
         "10:00:00 ERROR servlet threw\n\njava.net.ConnectException: Connection refused\n\tat com.shop.Orders.send(Orders.java:42)\n\n10:00:01 INFO next",
-        &[6, 1],
+        &[5, 1],
     );
 }
 

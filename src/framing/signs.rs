@@ -244,7 +244,8 @@ fn headed(envelope: &Envelope, line: &[u8], message: &[u8]) -> Role {
         let mut parts = message.split(|&b| b == b' ');
         let is_source = match (parts.next(), parts.next(), parts.next()) {
             (Some(class), Some(method), None) => class.contains(&b'.') && class.split(|&b| b == b'.').all(is_word) && is_word(method),
-            (Some(method), None, None) => envelope.logger.is_some() && is_word(method),
+            // The class may have been taken for a logger or, behind `AM`, for a syslog host.
+            (Some(method), None, None) => is_word(method) && (envelope.logger.is_some() || envelope.host.is_some_and(|host| follows_half_day(line, host.start as usize))),
             _ => false,
         };
         if is_source {
@@ -252,6 +253,10 @@ fn headed(envelope: &Envelope, line: &[u8], message: &[u8]) -> Role {
         }
     }
     Role::Headed
+}
+
+fn follows_half_day(line: &[u8], at: usize) -> bool {
+    line.get(..at).is_some_and(|before| before.ends_with(b" AM ") || before.ends_with(b" PM "))
 }
 
 /// What stands at the left edge of a line without header.

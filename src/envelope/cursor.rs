@@ -5,7 +5,7 @@ use crate::record::{Severity, Span};
 use crate::scan::{Kind, Word};
 
 /// Longest name, tag, thread or group of a header, in bytes: longer ones are message text.
-pub(super) const LONGEST_NAME: usize = 160;
+pub(super) const LONGEST_NAME: usize = 256;
 
 /// A line on its way through the layers. Positions are bytes of the line; `end` bounds what may be looked at.
 pub(super) struct Peeler<'a> {
@@ -140,6 +140,7 @@ impl<'a> Peeler<'a> {
                     let clock = self.word_at(next).filter(|w| w.kind == Kind::Num6 && next == end + 1)?;
                     Some((clock.end as usize, stamp::COMPACT))
                 }
+                Kind::Id => self.loose_stamp(end),
                 Kind::Num if stamp::is_month(self.rest(self.skip_blanks(end))) => self.named_stamp(at),
                 _ => None,
             };
@@ -148,6 +149,15 @@ impl<'a> Peeler<'a> {
             return self.named_stamp(at);
         }
         None
+    }
+
+    /// `20261123-10:5:0:123`: a time whose parts are not padded, which the scanner takes for an id and three numbers. `end` is the id's end.
+    fn loose_stamp(&self, end: usize) -> Option<(usize, u8)> {
+        let mut end = end;
+        for _ in 0..3 {
+            end = self.number_at(end + 1).filter(|_| self.byte(end) == b':')?;
+        }
+        matches!(self.byte(end), b'|' | b' ').then_some((end, stamp::DATE_TIME))
     }
 
     /// Day, month by name, time and perhaps weekday, year, zone: at most seven tokens.

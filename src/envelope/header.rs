@@ -50,18 +50,35 @@ impl Found {
     }
 }
 
-/// Peels one text header at `p.at`. True when something was peeled.
-pub(super) fn peel(p: &mut Peeler<'_>) -> bool {
+/// What was peeled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peeled {
+    Nothing,
+    /// Syslog's fields; the program's own header may follow.
+    Syslog,
+    /// A logger's header.
+    Header,
+}
+
+/// Peels one text header at `p.at`. `nested`: syslog's was peeled before; then a stamp alone, or a bare level word, is no header.
+pub(super) fn peel(p: &mut Peeler<'_>, nested: bool) -> Peeled {
     let start = p.skip_colour(p.at);
     let mut found = Found::default();
     let Some(first) = first_stamp(p, start, &mut found) else {
-        return level_first(p, start);
+        return level_first(p, start, nested);
     };
     let (mut at, severity_before) = (first.next, first.level);
     // A second stamp, or a third: the words between them are names of nodes and the like.
-    let second = second_stamp(p, at, &mut found);
+    let second = second_stamp(p, at);
     if let Some(next) = second {
         at = next;
+    }
+    // `Nov 23, 2026 10:00:00 AM` is no daemon's stamp.
+    let syslog = (first.format == stamp::NAMED_MONTH && !p.text(first.from, first.to).contains(&b',')) || second.is_some();
+    if !found.inside && !nested && !first.weak && level_at(p, p.skip_blanks(at)).is_none() && tag::peel_host_and_tag(p, at, syslog, true) {
+        note_time(p, &first);
+        assign(p, &mut found);
+        return Peeled::Syslog;
     }
     if let Some((level, after)) = find_level(p, at, &mut found) {
         note_time(p, &first);
@@ -75,15 +92,21 @@ pub(super) fn peel(p: &mut Peeler<'_>) -> bool {
         } else {
             after_level(p, &mut found);
         }
-        return true;
+        return Peeled::Header;
     }
-    if first.weak && severity_before.is_none() {
-        return level_first(p, start);
+    if first.to == first.from {
+        // The kernel's uptime.
+        p.layer("text");
+        p.at = p.skip_blanks(at);
+        return Peeled::Header;
     }
-    if !found.inside && tag::peel_host_and_tag(p, at, first.format == stamp::NAMED_MONTH || second.is_some()) {
+    if nested || (first.weak && severity_before.is_none()) {
+        return level_first(p, start, nested);
+    }
+    if !found.inside && tag::peel_host_and_tag(p, at, syslog, false) {
         note_time(p, &first);
         assign(p, &mut found);
-        return true;
+        return Peeled::Syslog;
     }
     note_time(p, &first);
     p.layer("text");
@@ -92,12 +115,12 @@ pub(super) fn peel(p: &mut Peeler<'_>) -> bool {
         p.at = at;
         assign(p, &mut found);
         after_level(p, &mut found);
-        return true;
+        return Peeled::Header;
     }
     p.at = at;
     without_level(p, &mut found, first.tokens);
     assign(p, &mut found);
-    true
+    Peeled::Header
 }
 
 /// The first stamp of a header.
@@ -190,12 +213,12 @@ fn end_of_word(p: &Peeler<'_>, at: usize, tokens: usize, starts_with_number: &mu
 fn is_name_like(p: &Peeler<'_>, from: usize, to: usize) -> bool {
     let token = p.text(from, to);
     let Some((&first, rest)) = token.split_first() else { return false };
-    if !(first.is_ascii_alphanumeric() || matches!(first, b'/' | b'_' | b'@' | b'*')) || token.iter().any(|b| matches!(b, b'"' | b'\'' | b'=' | b'`')) {
+    if !(first.is_ascii_alphanumeric() || matches!(first, b'/' | b'_' | b'@' | b'*' | b'#')) || token.iter().any(|b| matches!(b, b'"' | b'\'' | b'=' | b'`')) {
         return false;
     }
     let last = rest.last().copied().unwrap_or(first);
     let inner = &rest[..rest.len().saturating_sub(1)];
-    if !(last.is_ascii_alphanumeric() || matches!(last, b')' | b']' | b':' | b'>')) {
+    if !(last.is_ascii_alphanumeric() || matches!(last, b')' | b']' | b':' | b'>' | b'#')) {
         return false;
     }
     p.has_word(from, to)
@@ -205,7 +228,7 @@ fn is_name_like(p: &Peeler<'_>, from: usize, to: usize) -> bool {
 }
 
 /// A further stamp after at most two names.
-fn second_stamp(p: &Peeler<'_>, at: usize, found: &mut Found) -> Option<usize> {
+fn second_stamp(p: &Peeler<'_>, at: usize) -> Option<usize> {
     let (mut at, mut past) = (p.skip_blanks(at), None);
     for _ in 0..4 {
         if let Some((end, _)) = p.stamp_at(at, true) {
@@ -218,7 +241,6 @@ fn second_stamp(p: &Peeler<'_>, at: usize, found: &mut Found) -> Option<usize> {
         if end == at || !(date || is_name_like(p, at, end)) || p.byte(end - 1) == b':' {
             break;
         }
-        let _ = &found;
         at = p.skip_blanks(end);
     }
     past
@@ -386,14 +408,14 @@ fn assign_group(p: &mut Peeler<'_>, span: Span) {
         } else if p.env.thread.is_none() {
             p.env.thread = Some(span);
         }
-    } else if let Some(number) = text.strip_prefix(b"pid ").and_then(|_| p.number_at(from + 4)) {
+    } else if let Some(number) = text.get(..4).filter(|t| t.eq_ignore_ascii_case(b"pid ")).and_then(|_| p.number_at(from + 4)) {
         p.env.pid = Some(Span::new(from + 4, number));
         if p.starts_with(number, b":tid ") {
             p.env.thread = p.number_at(number + 5).map(|end| Span::new(number + 5, end));
         }
     } else if is_dotted(text) && p.env.logger.is_none() {
         p.env.logger = Some(span);
-    } else if p.env.thread.is_none() && !text.iter().any(|b| matches!(b, b'=' | b',')) {
+    } else if p.env.thread.is_none() && !text.contains(&b',') && (!text.contains(&b'=') || text.contains(&b']')) {
         p.env.thread = Some(span);
     }
 }
@@ -408,7 +430,7 @@ fn is_dotted(text: &[u8]) -> bool {
 /// What follows the level: pid, dashes, groups, logger; then the message.
 fn after_level(p: &mut Peeler<'_>, found: &mut Found) {
     let component_seen = p.env.logger.is_some();
-    let (mut at, mut groups, mut done) = (p.at, 0, false);
+    let (mut at, mut groups, mut done, mut dashed) = (p.at, 0, false, false);
     // celery: `INFO/MainProcess]`
     if p.byte(at) == b'/' {
         let end = at + 1 + p.rest(at + 1).iter().take(LONGEST_NAME).take_while(|b| !matches!(b, b' ' | b']')).count();
@@ -435,11 +457,17 @@ fn after_level(p: &mut Peeler<'_>, found: &mut Found) {
                 }
                 at += 1;
             }
-            b':' if matches!(p.byte(at + 1), b' ' | b'\t') || at + 1 >= p.end => at += 1,
+            b':' if matches!(p.byte(at + 1), b' ' | b'\t') || at + 1 >= p.end => {
+                at += 1;
+                dashed = true;
+            }
             b'-' if p.starts_with(at, b"---") => at += 3,
             b'-' if p.starts_with(at, b"-- ") => at += 2,
-            b'-' if p.byte(at + 1) == b' ' => at += 1,
-            b'[' | b'<' | b'(' if groups < MOST_GROUPS => {
+            b'-' if p.byte(at + 1) == b' ' => {
+                at += 1;
+                dashed = true;
+            }
+            b'[' | b'<' | b'(' if groups < MOST_GROUPS && !(dashed && groups > 0) => {
                 let Some(close) = p.group_end(at).filter(|&close| is_header_group(p, at, close, groups)) else { break };
                 assign_group(p, Span::new(at + 1, close));
                 groups += 1;
@@ -471,6 +499,8 @@ fn after_level(p: &mut Peeler<'_>, found: &mut Found) {
                     break;
                 }
             }
+            // Behind a dash or a colon the message begins.
+            _ if dashed => break,
             _ => {
                 let Some((name, next, ends)) = logger_at(p, at, component_seen) else { break };
                 p.env.logger = p.env.logger.or(Some(name));
@@ -481,10 +511,6 @@ fn after_level(p: &mut Peeler<'_>, found: &mut Found) {
         if done || at == before {
             break;
         }
-    }
-    if found.inside {
-        // `[stamp LEVEL module] message`, the rest of the bracket is not one we know
-        let _ = component_seen;
     }
     p.at = p.skip_blanks(at);
     trailing_logger(p);
@@ -545,7 +571,10 @@ fn logger_at(p: &Peeler<'_>, at: usize, component_seen: bool) -> Option<(Span, u
     }
     // `Info                  CBS    Loaded ...`: a column of its own
     if gap >= 2 && name.iter().all(u8::is_ascii_uppercase) && name.len() >= 2 {
-        return Some((span, full, true));
+        return Some((span, full, p.byte(next) != b'['));
+    }
+    if p.byte(next) == b'=' {
+        return None;
     }
     let dots = name.iter().filter(|&&b| b == b'.').count();
     let go_on = p.byte(next) == b'[';
@@ -623,19 +652,19 @@ fn discriminate_coloured(p: &mut Peeler<'_>, from: usize, to: usize) {
 }
 
 /// A header whose first token is its level: `[WARN] ...`, `WARN  a.b.C - ...`, `warn: Category[0]`, `ERROR:root:...`.
-fn level_first(p: &mut Peeler<'_>, start: usize) -> bool {
-    let Some(level) = level_at(p, start) else { return false };
+fn level_first(p: &mut Peeler<'_>, start: usize, nested: bool) -> Peeled {
+    let Some(level) = level_at(p, start) else { return Peeled::Nothing };
     let next = p.byte(level.end);
     let word = p.text(start, level.end);
     // Python's basicConfig: `LEVEL:logger:message`
     if level.style == Style::Upper && next == b':' && !matches!(p.byte(level.end + 1), b' ' | b'\t' | 0) {
         let rest = p.rest(level.end + 1);
-        let Some(colon) = rest.iter().take(LONGEST_NAME).position(|&b| matches!(b, b':' | b' ')).filter(|&i| rest[i] == b':' && i > 0) else { return false };
+        let Some(colon) = rest.iter().take(LONGEST_NAME).position(|&b| matches!(b, b':' | b' ')).filter(|&i| rest[i] == b':' && i > 0) else { return Peeled::Nothing };
         p.layer("python");
         p.set_severity(level.severity);
         p.env.logger = Some(Span::new(level.end + 1, level.end + 1 + colon));
         p.at = p.skip_blanks(level.end + 1 + colon + 1);
-        return true;
+        return Peeled::Header;
     }
     // .NET console: `warn: Category[0]`
     if level.style == Style::Lower && next == b':' {
@@ -646,8 +675,14 @@ fn level_first(p: &mut Peeler<'_>, start: usize) -> bool {
             p.set_severity(level.severity);
             p.env.logger = Some(Span::new(at, at + open));
             p.at = p.skip_blanks(end);
-            return true;
+            return Peeled::Header;
         }
+    }
+    if nested && level.style != Style::Bracketed {
+        if next == b':' || level.style == Style::Upper {
+            p.set_severity(level.severity);
+        }
+        return Peeled::Nothing;
     }
     match level.style {
         Style::Bracketed if word.len() > 3 => {}
@@ -655,17 +690,17 @@ fn level_first(p: &mut Peeler<'_>, start: usize) -> bool {
         Style::Upper | Style::Title | Style::Lower if next == b':' => {
             p.set_severity(level.severity);
             p.layer("level");
-            return false;
+            return Peeled::Nothing;
         }
         Style::Upper if matches!(next, b' ' | b'\t' | b'|' | 0x1B) && word.len() > 3 => {}
-        _ => return false,
+        _ => return Peeled::Nothing,
     }
     p.layer("level");
     p.set_severity(level.severity);
     discriminate_coloured(p, p.at, level.end);
     p.at = level.end;
     after_level(p, &mut Found::default());
-    true
+    Peeled::Header
 }
 
 /// A stamp, and no level: a few groups in brackets, columns between bars, a name before a dash.

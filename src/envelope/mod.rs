@@ -107,23 +107,31 @@ fn peel_nested(line: &[u8], words: &[Word], depth: u8) -> Envelope {
     let mut p = Peeler::new(line, words);
     p.trim_end();
     let whole = p.end;
-    let mut headers = 0;
+    // A logger's header may stand behind syslog's; behind that only structured text.
+    let (mut syslog, mut header) = (false, false);
     for _ in 0..MOST_LAYERS {
-        if runtime::peel(&mut p) {
-            continue;
+        if !header {
+            match runtime::peel(&mut p) {
+                runtime::Peeled::Nothing => {}
+                runtime::Peeled::Layer => continue,
+                runtime::Peeled::Syslog => {
+                    syslog = true;
+                    continue;
+                }
+            }
         }
         match json::peel(&mut p, depth) {
             Next::Inside => continue,
             Next::Done => break,
             Next::No => {}
         }
-        if json::peel_logfmt(&mut p) || known::peel(&mut p) {
+        if json::peel_logfmt(&mut p) || header || known::peel(&mut p) {
             break;
         }
-        // A logger's header may stand behind syslog's; three are no more.
-        headers += 1;
-        if headers > 2 || !header::peel(&mut p) {
-            break;
+        match header::peel(&mut p, syslog) {
+            header::Peeled::Nothing => break,
+            header::Peeled::Syslog => syslog = true,
+            header::Peeled::Header => header = true,
         }
     }
     p.at = p.at.min(p.end);

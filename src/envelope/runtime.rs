@@ -10,10 +10,20 @@ use crate::scan::Kind;
 /// Longest name of a compose service or pod, in bytes (a DNS name has at most 253; nobody writes one).
 const LONGEST_PREFIX: usize = 120;
 
-/// Peels one runtime layer at `p.at`. True when there was one.
-pub(super) fn peel(p: &mut Peeler<'_>) -> bool {
-    match p.byte(p.at) {
-        b'<' => priority(p),
+/// What was peeled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peeled {
+    Nothing,
+    /// A runtime's or prefixer's layer: any line may be inside.
+    Layer,
+    /// Syslog: the program's own header may follow.
+    Syslog,
+}
+
+/// Peels one runtime layer at `p.at`.
+pub(super) fn peel(p: &mut Peeler<'_>) -> Peeled {
+    let layer = match p.byte(p.at) {
+        b'<' => return if priority(p) { Peeled::Syslog } else { Peeled::Nothing },
         b'[' => kubectl(p),
         b'0'..=b'9' if cri(p) => true,
         b'M' if p.starts_with(p.at, b"MESSAGE=") => {
@@ -23,7 +33,8 @@ pub(super) fn peel(p: &mut Peeler<'_>) -> bool {
         }
         b if b.is_ascii_alphanumeric() || b == 0x1B => compose(p) || stern(p),
         _ => false,
-    }
+    };
+    if layer { Peeled::Layer } else { Peeled::Nothing }
 }
 
 /// `2026-11-23T10:00:00.123456789Z stderr F message`
@@ -156,14 +167,14 @@ fn priority(p: &mut Peeler<'_>) -> bool {
     if structured(p) {
         return true;
     }
-    p.layer("syslog");
-    let at = p.at;
+    let mut at = p.at;
     if let Some((end, format)) = p.stamp_at(at, false) {
         p.set_time(at, end, format);
-        p.at = p.skip_blanks(end);
-        tag::peel_host_and_tag(p, end, true);
-    } else {
-        tag::peel_host_and_tag(p, at, true);
+        at = p.skip_blanks(end);
+        p.at = at;
+    }
+    if !tag::peel_host_and_tag(p, at, true, false) {
+        p.layer("syslog");
     }
     true
 }

@@ -90,13 +90,13 @@ fn clock(bytes: &[u8], at: &mut usize) -> Option<Clock> {
     if !matches!(separator, b':' | b'.') {
         return None;
     }
-    let minute = two(bytes, *at + 1)?;
-    *at += 3;
+    *at += 1;
+    let minute = one_or_two(bytes, at)?;
     let mut second = 0;
     let mut nanos = 0;
     if byte(bytes, *at) == separator {
-        second = two(bytes, *at + 1)?;
-        *at += 3;
+        *at += 1;
+        second = one_or_two(bytes, at)?;
         nanos = fraction(bytes, at);
     }
     clock_of(bytes, at, hour, minute, second, nanos)
@@ -448,6 +448,7 @@ mod tests {
         check("2026/11/23 10:00:00.123", DATE_TIME, "2026-11-23T10:00:00.123Z");
         check("26/11/23 10:00:00", DATE_TIME, "2026-11-23T10:00:00Z");
         check("20261123-10:00:00:606", DATE_TIME, "2026-11-23T10:00:00.606Z");
+        check("20261123-10:5:0:23", DATE_TIME, "2026-11-23T10:05:00.23Z");
         check("20261123T100000.25Z", DATE_TIME, "2026-11-23T10:00:00.25Z");
         check("2026-11-23-10.42.50.363779", DATE_TIME, "2026-11-23T10:42:50.363779Z");
         check("23/Nov/2026:10:00:00 +0200", DATE_TIME, "2026-11-23T08:00:00Z");

@@ -9,22 +9,24 @@ mod shape;
 pub use options::{Mode, Options};
 
 use crate::collapse::summary::Summary;
-use crate::collapse::{Closed, Collapse, Verdict};
+use crate::collapse::{Closed, Collapse, Plain, Verdict};
 use crate::envelope::{Partial, stamp};
 use crate::fingerprint::{Fingerprint, trace};
-use crate::framing::join::{JoinState, Part};
+use crate::framing::join::{JoinState, Part, Role};
 use crate::framing::lines::{Cut, LineSplitter, RawLine};
 use crate::occurrence::Occurrence;
 use crate::record::{FingerprintIndex, StreamId};
 use crate::scan::{Scanner, Word};
+use crate::secrets;
 use crate::time::UnixNanos;
-use crate::working_time::StreamClock;
+use crate::working_time::{GlobalClock, StreamClock};
 use classify::Classifier;
 use fingerprints::{Fingerprints, Slot};
 use lane::{Held, JoinedPart, LaneIndex, Lanes, PARTS_MAX, PartialLine, Streaming};
 use memchr::memmem;
 use rapidhash::v3::rapidhash_v3;
 use shape::{Field, Learn, Shape, ShapeIndex, Shapes};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Where results go. Implemented by `outputs`; the engine never waits for it.
@@ -166,6 +168,7 @@ pub struct Engine {
     shapes: Shapes,
     fingerprints: Fingerprints,
     streams: Vec<Stream>,
+    clock: GlobalClock,
     collapse: Collapse,
     accounting: Accounting,
     /// For instances that are put together from host and pid.
@@ -184,7 +187,8 @@ impl Engine {
             shapes: Shapes::new(options.shapes_max),
             fingerprints: Fingerprints::new(options.fingerprints_max),
             streams: Vec::new(),
-            collapse: Collapse::new(&options),
+            clock: GlobalClock::new(),
+            collapse: Collapse::new(&options, if options.mask_secrets { secrets::mask } else { Cow::Borrowed }),
             accounting: Accounting::default(),
             instance: Vec::new(),
             options,
@@ -200,11 +204,12 @@ impl Engine {
     /// Makes a stream known. `label` names it in output (file name, `stdin`, replay stream); `is_backlog`: it starts *behind*
     /// (a regular file read from its beginning); `is_instance`: the input guarantees one process per stream.
     pub fn open_stream(&mut self, label: &str, is_backlog: bool, is_instance: bool) -> StreamId {
+        let clock = self.clock.open(is_backlog);
         self.streams.push(Stream {
             label: label.into(),
             is_instance,
             splitter: Some(LineSplitter::new(self.options.line_bytes_max)),
-            clock: StreamClock::new(is_backlog),
+            clock,
             lanes: Lanes::new(),
             absorbs_rest_of: None,
         });
@@ -240,7 +245,7 @@ impl Engine {
     #[must_use]
     pub fn next_wakeup(&self) -> Option<UnixNanos> {
         let lanes = self.streams.iter().filter_map(|stream| stream.lanes.next_deadline(self.options.join_wait_ns)).min();
-        let windows = if self.streams.iter().any(|stream| stream.clock.is_behind()) { None } else { self.collapse.next_wakeup() };
+        let windows = self.collapse.next_wakeup().map(|now| self.clock.arrival_at(now));
         lanes.into_iter().chain(windows).min()
     }
 
@@ -249,9 +254,9 @@ impl Engine {
         for index in 0..self.streams.len() {
             self.finish_lanes(index, Some(now), sink);
         }
-        if !self.streams.iter().any(|stream| stream.clock.is_behind()) {
-            self.advance(now, sink);
-        }
+        let now = self.clock.tick(now);
+        let Self { collapse, accounting, .. } = self;
+        collapse.advance(now, &mut |closed| emit(accounting, sink, closed));
     }
 
     /// Everything open becomes output; afterwards `open` is 0.
@@ -267,7 +272,7 @@ impl Engine {
     #[must_use]
     pub fn accounting(&self) -> Accounting {
         let held: u64 = self.streams.iter().map(|stream| stream.lanes.open_lines()).sum();
-        Accounting { open: held + self.collapse.open_lines(), evictions: self.collapse.evictions(), ..self.accounting }
+        Accounting { open: held + self.collapse.open_lines(), evictions: self.collapse.counters().evictions, ..self.accounting }
     }
 
     /// Totals per fingerprint, most lines first (ties by id). Only kept with [`Options::totals`].
@@ -321,7 +326,7 @@ impl Engine {
     fn pass_through(&mut self, stream: usize, arrival: UnixNanos, raw: &[u8], lines: u32, sink: &mut dyn Sink) {
         self.accounting.forwarded += u64::from(lines);
         self.accounting.bytes_forwarded += raw.len() as u64;
-        let working = self.streams[stream].clock.last();
+        let working = self.streams[stream].clock.last().unwrap_or(arrival);
         let stream = StreamId(stream as u32);
         sink.forward(&Forwarded { raw, stream, arrival, working, event: None, lines, fingerprint: None, would_absorb: false, fields: &[] });
     }
@@ -388,25 +393,25 @@ impl Engine {
         let at_hand = self.streams[stream].lanes.get(lane);
         if let Some(held) = &mut at_hand.held {
             if held.lines < lines_max
-                && (!role.is_headed() || held.pid == pid)
+                && (role != Role::Detail || held.pid == pid)
                 && let Some(state) = held.state.accept(role)
             {
+                push_part(&mut held.parts, held.state.part(role), shape);
                 held.state = state;
                 held.lines += text.lines;
                 held.raw.extend_from_slice(text.raw);
-                push_part(&mut held.parts, shape);
                 return;
             }
             let held = at_hand.held.take();
             self.finish_held(stream, held, sink);
         } else if let Some(streaming) = &mut at_hand.streaming {
             if streaming.lines < lines_max
-                && (!role.is_headed() || streaming.pid == pid)
+                && (role != Role::Detail || streaming.pid == pid)
                 && let Some(state) = streaming.state.accept(role)
             {
+                push_part(&mut streaming.parts, streaming.state.part(role), shape);
                 streaming.state = state;
                 streaming.lines += text.lines;
-                push_part(&mut streaming.parts, shape);
                 if let Some(head) = self.fingerprints.still_at(streaming.head) {
                     self.fingerprints.get_mut(head).is_continued = true;
                 }
@@ -519,22 +524,25 @@ impl Engine {
         let joined = joined_fingerprint(&self.fingerprints.get(head).fingerprint, &streaming.parts);
         let slot = self.fingerprints.intern(&joined);
         if let Some(index) = self.fingerprints.still_at(slot) {
-            let last = self.streams[stream].clock.last();
-            self.fingerprints.get_mut(index).last = last;
+            let last = self.streams[stream].clock.last().unwrap_or_default();
+            self.fingerprints.touch(index, last);
             self.collapse.note_passed(index, StreamId(stream as u32), last);
         }
     }
 
     /// A record is complete: rules of the user's first, then the collapse decides. Says whether it was absorbed.
     fn offer(&mut self, stream_index: usize, shape: ShapeIndex, index: FingerprintIndex, text: Text<'_>, words: &[Word], sink: &mut dyn Sink) -> bool {
-        let Self { options, user, shapes, fingerprints, streams, collapse, accounting, instance: scratch, .. } = self;
+        let Self { options, user, shapes, fingerprints, streams, clock, collapse, accounting, instance: scratch, .. } = self;
         let (shape, stream) = (shapes.get(shape), &mut streams[stream_index]);
         accounting.records += 1;
         accounting.odd_lines += u64::from(shape.is_odd);
         let event = shape
             .time
             .and_then(|(field, format)| stamp::parse(field.of(text.text, words), format, options.reference, options.zone_offset_seconds));
-        let working = stream.clock.observe(text.arrival, event);
+        let working = stream.clock.observe(clock, text.arrival, event);
+        if working.now_advanced {
+            collapse.advance(clock.now(), &mut |closed| emit(accounting, sink, closed));
+        }
         let shown = event.unwrap_or(working.time);
         fingerprints.touch(index, working.time);
         if options.totals {
@@ -557,7 +565,7 @@ impl Engine {
             working: working.time,
             event,
             feeds_rate: working.feeds_rate,
-            late: working.late,
+            late: working.is_late,
             lines: text.lines,
             raw: text.raw,
             instance,
@@ -568,7 +576,7 @@ impl Engine {
             max_attempts: value(shape.max_attempts).and_then(crate::class::number),
             delay: value(shape.delay).and_then(crate::class::delay_ns),
         };
-        accounting.late_records += u64::from(working.late);
+        accounting.late_records += u64::from(working.is_late);
         let lines = u64::from(text.lines);
         let contains = |finders: &[memmem::Finder<'static>]| finders.iter().any(|finder| finder.find(text.raw).is_some());
         let verdict = if contains(&user.pass) {
@@ -609,9 +617,11 @@ impl Engine {
 fn emit(accounting: &mut Accounting, sink: &mut dyn Sink, closed: Closed<'_>) {
     match closed {
         Closed::Plain(record) => {
-            accounting.forwarded += u64::from(record.lines);
-            accounting.bytes_forwarded += record.raw.len() as u64;
-            sink.forward(&record);
+            let Plain { raw, fingerprint, stream, arrival, working, event, lines, .. } = record;
+            accounting.forwarded += u64::from(lines);
+            accounting.bytes_forwarded += raw.len() as u64;
+            let fingerprint = Some(fingerprint);
+            sink.forward(&Forwarded { raw, stream, arrival, working, event, lines, fingerprint, would_absorb: false, fields: &[] });
         }
         Closed::Summary(summary) => {
             accounting.summarised += summary.lines;
@@ -644,8 +654,7 @@ fn instance_of<'a>(stream: &'a Stream, shape: &Shape, text: &'a [u8], words: &[W
 }
 
 /// Remembers a joined line as far as the template needs it.
-fn push_part(parts: &mut Vec<JoinedPart>, shape: &Shape) {
-    let part = shape.role.part();
+fn push_part(parts: &mut Vec<JoinedPart>, part: Part, shape: &Shape) {
     if parts.len() < PARTS_MAX && part != Part::Skip {
         parts.push((part, Arc::clone(&shape.fingerprint)));
     }

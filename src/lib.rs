@@ -16,12 +16,16 @@
 //! same output; (4) every table is bounded and flushes before it forgets.
 
 pub mod class;
+pub mod cli;
+pub mod clock;
 pub mod collapse;
 pub mod engine;
 pub mod envelope;
 pub mod fingerprint;
 pub mod framing;
+pub mod inputs;
 pub mod occurrence;
+pub mod outputs;
 pub mod record;
 pub mod scan;
 pub mod time;

@@ -73,14 +73,18 @@ impl Replay {
         let mut looked_at = 0;
         let mut first_stream: Option<Vec<u8>> = None;
         let mut piece = vec![0; 64 << 10];
-        while !ahead.has_streams && head.len() < PEEK_BYTES_MAX {
+        let mut has_ended = false;
+        while !ahead.has_streams && !has_ended && head.len() < PEEK_BYTES_MAX {
             match reader.read(&mut piece) {
-                Ok(0) => break,
-                Ok(n) => head.extend_from_slice(&piece[..n]),
+                Ok(n) => {
+                    head.extend_from_slice(&piece[..n]);
+                    has_ended = n == 0;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
-            while let Some(end) = memchr(b'\n', &head[looked_at..]) {
+            while looked_at < head.len() {
+                let Some(end) = memchr(b'\n', &head[looked_at..]).or(has_ended.then(|| head.len() - looked_at)) else { break };
                 if let Some(row) = parse(&head[looked_at..looked_at + end]) {
                     ahead.first.get_or_insert(row.arrival);
                     ahead.has_streams |= first_stream.get_or_insert_with(|| row.stream.to_vec()) != row.stream;

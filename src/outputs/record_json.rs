@@ -245,3 +245,42 @@ impl Serialize for Fields<'_> {
         map.end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outputs::stats::StatsRecord;
+    use serde_json::{Map, Value, json};
+
+    /// The schema file beside the documentation.
+    const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/records.schema.json");
+
+    #[test]
+    fn the_schema_on_file_is_the_schema_of_the_types() {
+        let mut definitions = Map::new();
+        let mut add = |name: &str, schema: schemars::Schema| {
+            let Value::Object(mut schema) = schema.to_value() else { panic!("a schema is an object") };
+            schema.remove("$schema");
+            if let Some(Value::Object(inner)) = schema.remove("$defs") {
+                definitions.extend(inner);
+            }
+            definitions.insert(name.into(), schema.into());
+        };
+        add("LineRecord", schemars::schema_for!(LineRecord<'static>));
+        add("SummaryRecord", schemars::schema_for!(SummaryRecord<'static>));
+        add("StatsRecord", schemars::schema_for!(StatsRecord));
+        let schema = json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": "Records of squelch",
+            "description": "One object a line. A record with event_name squelch.summary is a summary, squelch.stats the accounting on stderr, one without event_name a line that passed.",
+            "oneOf": [{ "$ref": "#/$defs/LineRecord" }, { "$ref": "#/$defs/SummaryRecord" }, { "$ref": "#/$defs/StatsRecord" }],
+            "$defs": definitions,
+        });
+        let text = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
+        if std::env::var_os("SQUELCH_BLESS").is_some() {
+            std::fs::write(SCHEMA, &text).unwrap();
+        }
+        let on_file = std::fs::read_to_string(SCHEMA).unwrap();
+        assert!(on_file == text, "the records have changed; look at the change and write it down: SQUELCH_BLESS=1 cargo test schema");
+    }
+}

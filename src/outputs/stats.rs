@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 /// The `accounting` object of `report` and of `--stats json`.
 #[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AccountingRecord {
     /// Lines read.
     pub lines_read: u64,
@@ -61,6 +62,7 @@ impl AccountingRecord {
 
 /// `--stats json`: one line.
 #[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StatsRecord {
     /// Always `squelch.stats`.
     pub event_name: &'static str,
@@ -133,17 +135,18 @@ pub fn reduction(before: u64, after: u64) -> f64 {
     if before == 0 { 0.0 } else { (1.0 - after as f64 / before as f64).max(0.0) }
 }
 
-/// `99.9 %`. Never rounds up to 100: something always remains.
+/// `99.9 %`, with more digits the nearer to all. Never rounds up to 100: something always remains.
 #[must_use]
 pub fn percent(share: f64) -> String {
-    let mut percent = share * 100.0;
-    for (digits, step) in [(1, 10.0), (2, 100.0), (3, 1000.0)] {
-        if percent < 99.9 || digits == 3 {
-            percent = (percent * step).floor() / step;
-            return format!("{percent:.digits$} %");
-        }
-    }
-    format!("{percent:.1} %")
+    let percent = share * 100.0;
+    let digits = match percent {
+        p if p < 99.9 => 1,
+        p if p < 99.99 => 2,
+        _ => 3,
+    };
+    let step = 10_f64.powi(digits);
+    // The tiny addend undoes what binary fractions take from 99.95.
+    format!("{:.*} %", digits as usize, (percent * step + 1e-6).floor() / step)
 }
 
 fn counted(n: u64, one: &str, many: &str) -> String {
@@ -196,7 +199,7 @@ mod tests {
     #[test]
     fn a_share_is_never_rounded_to_all() {
         assert_eq!(percent(0.5), "50.0 %");
-        assert_eq!(percent(0.9995), "99.950 %".replace("950", "95"));
-        assert_eq!(percent(0.999_999_9), "99.999 %");
+        assert_eq!(percent(0.9995), "99.95 %");
+        assert_eq!(percent(0.999_999), "99.999 %");
     }
 }

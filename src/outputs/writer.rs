@@ -167,7 +167,7 @@ mod tests {
         let (written, _seen) = mpsc::channel();
         drop(go);
         let (told, failed) = mpsc::channel();
-        let mut writer = Writer::start(Slow(wait, written), || {}, move || drop(told.send(()))).unwrap();
+        let mut writer = Writer::start(Slow(wait, written), || {}, move || told.send(()).unwrap_or_default()).unwrap();
         writer.push(&mut b"lost".to_vec());
         failed.recv().unwrap();
         assert!(writer.has_failed());

@@ -17,12 +17,15 @@
 
 pub mod class;
 pub mod cli;
+pub mod clock;
 pub mod collapse;
 pub mod engine;
 pub mod envelope;
 pub mod fingerprint;
 pub mod framing;
+pub mod inputs;
 pub mod occurrence;
+pub mod outputs;
 pub mod record;
 pub mod scan;
 pub mod time;

@@ -23,6 +23,7 @@ pub mod fingerprint;
 pub mod framing;
 pub mod occurrence;
 pub mod record;
+pub mod rules;
 pub mod scan;
 pub mod time;
 pub mod units;

@@ -15,7 +15,8 @@ pub fn number_in_literal<'a>(literal: &'a str, codes: &[String]) -> Option<&'a s
             continue;
         }
         let end = bytes[at..].iter().position(|b| !b.is_ascii_digit()).map_or(bytes.len(), |n| at + n);
-        let is_weak = end - at <= 2 && at > 0 && bytes[at - 1].is_ascii_alphabetic();
+        // At the end of a literal it may be the start of a longer figure (`AMQ21` of `AMQ212037`).
+        let is_weak = end - at <= 2 && at > 0 && bytes[at - 1].is_ascii_alphabetic() && end < bytes.len();
         let is_code = codes.iter().any(|code| find_covering(literal, code, at, end));
         if !is_weak && !is_code {
             return literal.get(at..end);
@@ -99,6 +100,7 @@ mod tests {
         assert_eq!(number_in_literal("status 4291", &codes), Some("4291"));
         assert_eq!(number_in_literal("ORA-12541: no listener", &codes), None);
         assert_eq!(number_in_literal("link eth0 of k8s", &codes), None);
+        assert_eq!(number_in_literal("code AMQ21", &codes), Some("21"));
     }
 
     #[test]

@@ -116,6 +116,11 @@ impl Captures {
     fn set(&mut self, field: Field, span: Span) {
         self.0[field as usize] = Some(span);
     }
+    fn fill_from(&mut self, other: Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
+            *mine = mine.or(theirs);
+        }
+    }
     /// All that was captured.
     pub fn iter(&self) -> impl Iterator<Item = (Field, Span)> + '_ {
         Field::ALL.into_iter().filter_map(|f| self.get(f).map(|s| (f, s)))
@@ -189,6 +194,8 @@ pub struct Rule {
     pub any: Vec<String>,
     /// Confirms the match and finds the figures in it.
     pub pattern: Option<Pattern>,
+    /// Find more figures where they are there; decide nothing. The first that captures a field wins.
+    pub captures: Vec<Pattern>,
     /// The unit of a captured `delay` that is a bare number.
     pub delay_unit: Option<DelayUnit>,
     /// Records that say they are less severe are not matched; a record that does not say is.
@@ -230,10 +237,14 @@ impl Rule {
         if severity != Severity::Unknown && severity < self.min_severity {
             return None;
         }
-        match &self.pattern {
-            None => Some(Captures::default()),
-            Some(pattern) => pattern.captures(message),
+        let mut captures = match &self.pattern {
+            None => Captures::default(),
+            Some(pattern) => pattern.captures(message)?,
+        };
+        for more in self.captures.iter().filter_map(|pattern| pattern.captures(message)) {
+            captures.fill_from(more);
         }
+        Some(captures)
     }
 }
 

@@ -11,6 +11,7 @@
 //! any = ["...", "..."]                       # optional: at least one of them must be, too
 //! pattern = '''node -?\d+ \((?<target>[^)]+)\)'''   # optional: must match; captures target, attempt, max_attempts,
 //!                                            # delay, instance, error, lost
+//! captures = ['''from (?<instance>\S+)''']   # optional: more captures, where they are there; these decide nothing
 //! delay_unit = "ms"                          # unit of a captured delay that is a bare number: ms, s, m
 //! min_severity = "warn"                      # optional: records that say less are not matched
 //! codes = ["429"]                            # figures that literals or pattern spell out
@@ -36,9 +37,12 @@ pub const LITERAL_BYTES_MAX: usize = 200;
 /// Shortest literal, in bytes: two letters are in half of all messages and make every message a candidate.
 pub const LITERAL_BYTES_MIN: usize = 3;
 
+/// Most patterns in `captures`; more are ignored.
+pub const CAPTURES_MAX: usize = 4;
+
 const FILE_KEYS: [&str; 3] = ["technology", "description", "rule"];
-const RULE_KEYS: [&str; 11] =
-    ["id", "class", "literals", "any", "pattern", "delay_unit", "min_severity", "codes", "advice", "match", "no_match"];
+const RULE_KEYS: [&str; 12] =
+    ["id", "class", "literals", "any", "pattern", "captures", "delay_unit", "min_severity", "codes", "advice", "match", "no_match"];
 const CLASSES: [Class; 7] =
     [Class::None, Class::Retry, Class::Failure, Class::Overload, Class::Exhausted, Class::Recovery, Class::CrashLoop];
 
@@ -207,14 +211,21 @@ impl Reader<'_, '_> {
         if literals.is_empty() && any.is_empty() && !table.contains_key("literals") && !table.contains_key("any") {
             self.error(span.clone(), Some("literals"), "is missing; give the words that every such message contains");
         }
-        let pattern = self.pattern(table, &codes);
+        let pattern = self.text(table, "pattern", span, false).and_then(|(text, at)| {
+            if let Some(number) = lint::number_in_pattern(&text, &codes) {
+                self.error(at.clone(), Some("pattern"), number_problem(&number));
+            }
+            self.compile(&text, at, "pattern")
+        });
+        let captures: Vec<Pattern> =
+            self.texts(table, "captures").into_iter().take(CAPTURES_MAX).filter_map(|(text, at)| self.compile(&text, at, "captures")).collect();
         let delay_unit = self.text(table, "delay_unit", span, false).and_then(|(word, at)| {
             let unit = [DelayUnit::Milliseconds, DelayUnit::Seconds, DelayUnit::Minutes].into_iter().find(|unit| unit.as_str() == word);
             if unit.is_none() {
                 self.error(at.clone(), Some("delay_unit"), format!("is `{word}`; use ms, s or m"));
             }
-            if !pattern.as_ref().is_some_and(|p| p.has(Field::Delay)) {
-                self.error(at, Some("delay_unit"), "is given but `pattern` captures no delay; add (?<delay>...) or delete it");
+            if !pattern.iter().chain(&captures).any(|p| p.has(Field::Delay)) {
+                self.error(at, Some("delay_unit"), "is given but no pattern captures a delay; add (?<delay>...) or delete it");
             }
             unit
         });
@@ -239,6 +250,7 @@ impl Reader<'_, '_> {
             literals,
             any,
             pattern,
+            captures,
             delay_unit,
             min_severity,
             codes,
@@ -279,15 +291,11 @@ impl Reader<'_, '_> {
         literals
     }
 
-    fn pattern(&mut self, table: &DeTable<'_>, codes: &[String]) -> Option<Pattern> {
-        let (text, at) = self.text(table, "pattern", &(0..0), false)?;
-        if let Some(number) = lint::number_in_pattern(&text, codes) {
-            self.error(at.clone(), Some("pattern"), number_problem(&number));
-        }
+    fn compile(&mut self, text: &str, at: Range<usize>, key: &str) -> Option<Pattern> {
         if self.source.origin == Origin::BuiltIn {
-            return Some(Pattern::unchecked(&text));
+            return Some(Pattern::unchecked(text));
         }
-        Pattern::checked(&text).map_err(|problem| self.error(at, Some("pattern"), problem)).ok()
+        Pattern::checked(text).map_err(|problem| self.error(at, Some(key), problem)).ok()
     }
 
     fn examples(&mut self, table: &DeTable<'_>, span: &Range<usize>) -> Vec<Example> {

@@ -27,6 +27,7 @@ pub mod inputs;
 pub mod occurrence;
 pub mod outputs;
 pub mod record;
+pub mod rules;
 pub mod scan;
 pub mod time;
 pub mod units;

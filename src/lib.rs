@@ -17,6 +17,7 @@
 
 pub mod class;
 pub mod collapse;
+pub mod diagnosis;
 pub mod engine;
 pub mod envelope;
 pub mod fingerprint;
@@ -24,5 +25,6 @@ pub mod framing;
 pub mod occurrence;
 pub mod record;
 pub mod scan;
+pub mod storm;
 pub mod time;
 pub mod units;

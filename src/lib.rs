@@ -24,5 +24,6 @@ pub mod framing;
 pub mod occurrence;
 pub mod record;
 pub mod scan;
+pub mod simulate;
 pub mod time;
 pub mod units;

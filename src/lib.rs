@@ -16,6 +16,7 @@
 //! same output; (4) every table is bounded and flushes before it forgets.
 
 pub mod class;
+pub mod cli;
 pub mod collapse;
 pub mod engine;
 pub mod envelope;

@@ -282,7 +282,7 @@ impl<'a> World<'a> {
             let message = format!("Connected to {} {how}", wording::target(self.scenario.story));
             self.say(now, client, &thread, Severity::Info, logger, message, LineKind::Recovery);
         }
-        let millis = (now - self.workers[worker].order_at) / MILLI;
+        let millis = (now - self.workers[worker].order_at) / MILLI + self.random.below(12) as i64; // the order itself takes a moment, too
         let message = wording::order_done(self.scenario.story, self.workers[worker].order, millis);
         self.say(now, client, &thread, Severity::Info, "com.example.orders.OrderPublisher", message, LineKind::Ordinary);
         self.tally.success(now);

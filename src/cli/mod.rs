@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! The command line: what each command reads and writes, and with which code it ends.
 
 mod drive;
@@ -65,3 +66,8 @@ fn print(text: &[u8]) -> Result<(), Failure> {
         _ => Ok(()),
     }
 }
+=======
+//! The command line.
+
+pub mod simulate;
+>>>>>>> w-simulate

@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The command line: what each command reads and writes, and with which code it ends.
 
 mod drive;
@@ -10,6 +9,7 @@ mod options;
 mod pipe;
 mod report;
 mod signals;
+pub mod simulate;
 
 pub use error::{Exit, Failure};
 pub use options::Cli;
@@ -66,8 +66,3 @@ fn print(text: &[u8]) -> Result<(), Failure> {
         _ => Ok(()),
     }
 }
-=======
-//! The command line.
-
-pub mod simulate;
->>>>>>> w-simulate

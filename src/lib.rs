@@ -26,3 +26,4 @@ pub mod record;
 pub mod scan;
 pub mod time;
 pub mod units;
+pub mod working_time;

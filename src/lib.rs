@@ -34,3 +34,4 @@ pub mod simulate;
 pub mod storm;
 pub mod time;
 pub mod units;
+pub mod working_time;

@@ -3,11 +3,13 @@
 mod drive;
 mod error;
 mod explain;
+pub mod fingerprint;
 mod line_time;
 mod options;
 mod pipe;
 mod report;
 mod signals;
+pub mod simulate;
 
 pub use error::{Exit, Failure};
 pub use options::Cli;

@@ -1,0 +1,599 @@
+//! `squelch simulate`: flags to a [`Scenario`], lines to the output at the chosen pace.
+
+use std::io::{ErrorKind, IsTerminal as _, Write};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use clap::{Args, ValueEnum};
+
+use crate::simulate::format::{Format, Prefix, render};
+use crate::simulate::policy::{BreakerLimits, BudgetLimits, Growth, Jitter, OnGiveUp};
+use crate::simulate::scenario::{NAMES, Scenario};
+use crate::simulate::{SimLine, instances, simulate};
+use crate::time::UnixNanos;
+use crate::units::{parse_duration, show_count};
+
+const AFTER_HELP: &str = "\
+Stories:
+  essay      twelve order services lose their broker for 2 s and retry without a wait;
+             the storm outlives the outage until somebody stops the services
+  healthy    the same services on a good day
+  postgres   twelve services against a database that says \"too many clients\"; both sides log
+  crashloop  twelve pods die at start, the kubelet backs off
+  lockstep   twelve services retry every second, all at the same instant
+  jitter     the essay with exponential backoff and full jitter: it recovers
+  breaker    the essay with a circuit breaker: it recovers
+
+Examples:
+  squelch simulate essay | squelch
+  squelch simulate essay --policy exponential --base 200ms --jitter full | squelch report -
+  squelch simulate essay --budget 10:0.5 --truth truth.json > log
+  squelch simulate postgres --replay-format | squelch report --replay -
+
+The same story, flags and seed give the same bytes. On a terminal the lines come as they would have come;
+in a pipe or a file they come at once (see --speed).";
+
+/// Make a retry storm to try things on
+///
+/// Simulates clients, their retry policy, a server with limited capacity and an outage, and prints what they would log.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = AFTER_HELP)]
+pub struct SimulateArgs {
+    /// Story to tell; every flag below changes one thing about it
+    #[arg(default_value = "essay", value_parser = story)]
+    story: String,
+
+    /// Instances that retry, 1 to 1000
+    #[arg(long, value_name = "N", help_heading = "Clients")]
+    clients: Option<usize>,
+    /// Workers of each instance, each with a retry loop of its own
+    #[arg(long, value_name = "N", help_heading = "Clients")]
+    workers: Option<usize>,
+    /// Each instance needs a new connection this often
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Clients")]
+    work_every: Option<i64>,
+    /// How long a client waits for its handshake
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Clients")]
+    timeout: Option<i64>,
+    /// What a failed attempt takes on the client's side
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Clients")]
+    attempt_cost: Option<i64>,
+    /// All clients notice the outage, and try, at the same instant
+    #[arg(long, help_heading = "Clients")]
+    lock_step: bool,
+
+    /// How the wait between attempts grows
+    #[arg(long, value_enum, help_heading = "Retry policy")]
+    policy: Option<PolicyWord>,
+    /// First wait [default: 100ms]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Retry policy")]
+    base: Option<i64>,
+    /// Growth per attempt of an exponential policy [default: 2]
+    #[arg(long, value_name = "X", help_heading = "Retry policy")]
+    factor: Option<f64>,
+    /// Longest wait; applied before the jitter [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Retry policy")]
+    cap: Option<i64>,
+    /// How the wait is spread
+    #[arg(long, value_enum, help_heading = "Retry policy")]
+    jitter: Option<JitterWord>,
+    /// Attempts before giving up [default: no limit]
+    #[arg(long, value_name = "N", help_heading = "Retry policy")]
+    max_attempts: Option<u32>,
+    /// What giving up means: drop the order, start again in an outer loop, or exit and be restarted
+    #[arg(long, value_enum, requires = "max_attempts", help_heading = "Retry policy")]
+    on_give_up: Option<GiveUpWord>,
+    /// Wait before the outer loop or the supervisor starts again
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "5s", help_heading = "Retry policy")]
+    give_up_pause: i64,
+    /// Start the backoff anew after so many attempts, as an outer loop does
+    #[arg(long, value_name = "N", help_heading = "Retry policy")]
+    reset_every: Option<u32>,
+    /// Circuit breaker: failures in a row that open it, and for how long, as 5:10s; or none
+    #[arg(long, value_name = "N:TIME|none", value_parser = breaker, help_heading = "Retry policy")]
+    breaker: Option<Maybe<BreakerLimits>>,
+    /// Retry budget: retries at once, and earned per second, as 10:0.5; or none
+    #[arg(long, value_name = "N:RATE|none", value_parser = budget, help_heading = "Retry policy")]
+    budget: Option<Maybe<BudgetLimits>>,
+
+    /// When the server is away, as 30s..32s; or none
+    #[arg(long, value_name = "FROM..TO|none", value_parser = span, help_heading = "Server")]
+    outage: Option<Maybe<(i64, i64)>>,
+    /// Handshakes a second that the server can make
+    #[arg(long, value_name = "RATE", help_heading = "Server")]
+    capacity: Option<f64>,
+    /// Handshakes that may be open at once; the server refuses further ones
+    #[arg(long, value_name = "N", help_heading = "Server")]
+    backlog: Option<usize>,
+    /// Server time that a refusal costs
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Server")]
+    refusal_cost: Option<i64>,
+
+    /// Length of the run, up to 1d
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Run")]
+    duration: Option<i64>,
+    /// When all clients are stopped, and when they start again, one each half second; or none. The essay has one at
+    /// 105s..110s, unless --outage or --duration is given
+    #[arg(long, value_name = "FROM..TO|none", value_parser = span, help_heading = "Run")]
+    restart: Option<Maybe<(i64, i64)>>,
+    /// Random numbers hang on it
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Run")]
+    seed: u64,
+    /// Time of the first line, RFC 3339 [default: 2026-03-02T09:00:00Z]
+    #[arg(long, value_name = "TIME", value_parser = start, help_heading = "Run")]
+    start: Option<UnixNanos>,
+    /// Stop after so many lines [default: 2000000]
+    #[arg(long, value_name = "N", help_heading = "Run")]
+    lines_max: Option<u64>,
+    /// realtime, max, or a multiple such as 10x [default: realtime on a terminal, else max]
+    #[arg(long, value_name = "SPEED", value_parser = speed, help_heading = "Run")]
+    speed: Option<Speed>,
+
+    /// Look of the lines
+    #[arg(long, value_enum, default_value_t = FormatWord::Logback, help_heading = "Lines")]
+    format: FormatWord,
+    /// What stands before each line, so that a pipe tells the instances apart [default: kubectl for logback, python and bare; else none]
+    #[arg(long, value_enum, help_heading = "Lines")]
+    prefix: Option<PrefixWord>,
+    /// Stack trace lines below each retry line, up to 200
+    #[arg(long, value_name = "N", help_heading = "Lines")]
+    trace_lines: Option<u32>,
+    /// Leave the attempt number out of the retry lines
+    #[arg(long, help_heading = "Lines")]
+    no_attempt_number: bool,
+    /// Leave the wait ("retrying in 0ms") out of the retry lines
+    #[arg(long, help_heading = "Lines")]
+    no_delay: bool,
+    /// Print unix_ns TAB stream TAB line, for `squelch report --replay -`
+    #[arg(long, help_heading = "Lines")]
+    replay_format: bool,
+    /// Write what really happened to this file, as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Lines")]
+    truth: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PolicyWord {
+    /// No wait at all
+    Immediate,
+    /// The base each time
+    Fixed,
+    /// The base more each time
+    Linear,
+    /// Times the factor each time
+    Exponential,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum JitterWord {
+    /// The wait as it is
+    None,
+    /// Anything from 0 to the wait
+    Full,
+    /// Half the wait, and up to the other half
+    Equal,
+    /// Anything from the base to three times the last wait
+    Decorrelated,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum GiveUpWord {
+    /// The order is lost
+    Drop,
+    /// An outer loop begins again
+    Restart,
+    /// The process ends, a supervisor restarts it
+    Exit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FormatWord {
+    /// Logback's usual pattern
+    Logback,
+    /// One JSON object a line
+    Json,
+    /// key=value
+    Logfmt,
+    /// Logback as a container runtime stores it
+    Cri,
+    /// RFC 5424
+    Syslog,
+    /// Python's logging
+    Python,
+    /// The message and nothing else
+    Bare,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PrefixWord {
+    /// Nothing
+    None,
+    /// As kubectl logs --prefix
+    Kubectl,
+    /// As docker compose logs
+    Compose,
+}
+
+/// A flag that can also take something away: `none`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Maybe<T>(Option<T>);
+
+/// Simulated seconds per second; infinite is "at once".
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Speed(f64);
+
+/// Simulates and writes the lines to `out`. A reader that goes away ends the run; that is no failure.
+///
+/// # Errors
+/// When flags contradict each other, or a write fails.
+pub fn run(args: &SimulateArgs, out: &mut dyn Write) -> anyhow::Result<()> {
+    let scenario = args.scenario();
+    let mistakes = scenario.mistakes();
+    if !mistakes.is_empty() {
+        bail!("{}", mistakes.join("; "));
+    }
+    let speed = args.speed.map_or(if std::io::stdout().is_terminal() { 1.0 } else { f64::INFINITY }, |Speed(speed)| speed);
+    let mut writer = Writer { names: instances(&scenario), args, pace: Pace { speed, begun: None }, text: String::new(), out };
+    let mut failure = None;
+    let truth = simulate(&scenario, &mut |line| match writer.line(line) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            failure = Some(error);
+            ControlFlow::Break(())
+        }
+    })
+    .map_err(|mistakes| anyhow::anyhow!(mistakes.join("; ")))?;
+    let failure = failure.or_else(|| out.flush().err());
+    if failure.as_ref().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) {
+        return Ok(()); // `| head` has seen enough; a truth of half a run would mislead
+    }
+    if let Some(error) = failure {
+        return Err(error).context("cannot write the simulated lines");
+    }
+    if let Some(path) = &args.truth {
+        let mut json = serde_json::to_string(&truth).context("cannot write the truth as JSON")?;
+        json.push('\n');
+        std::fs::write(path, json).with_context(|| format!("cannot write the truth to {}; give --truth a file in a folder that exists", path.display()))?;
+    }
+    if truth.cut_short {
+        let lines = show_count(truth.lines);
+        anstream::eprintln!("squelch simulate: stopped after {lines} lines; raise --lines-max for more");
+    }
+    Ok(())
+}
+
+impl SimulateArgs {
+    fn scenario(&self) -> Scenario {
+        let mut s = Scenario::named(&self.story).expect("the parser of the story lets no other name through");
+        let own_times = self.outage.is_some() || self.duration.is_some();
+        set(&mut s.clients, self.clients);
+        set(&mut s.workers, self.workers);
+        set(&mut s.work_every, self.work_every);
+        set(&mut s.timeout, self.timeout);
+        set(&mut s.attempt_cost, self.attempt_cost);
+        s.lock_step |= self.lock_step;
+        if let Some(word) = self.policy {
+            s.policy.growth = word.growth();
+        }
+        set(&mut s.policy.base, self.base);
+        set(&mut s.policy.factor, self.factor);
+        match (self.cap, self.base) {
+            (Some(cap), _) => s.policy.cap = cap,
+            (None, Some(base)) => s.policy.cap = s.policy.cap.max(base), // a base of 60s alone is no contradiction
+            (None, None) => {}
+        }
+        if let Some(word) = self.jitter {
+            s.policy.jitter = word.jitter();
+        }
+        s.policy.max_attempts = self.max_attempts.or(s.policy.max_attempts);
+        s.policy.reset_every = self.reset_every.or(s.policy.reset_every);
+        match self.on_give_up {
+            None => {}
+            Some(GiveUpWord::Drop) => s.policy.on_give_up = OnGiveUp::Drop,
+            Some(GiveUpWord::Restart) => s.policy.on_give_up = OnGiveUp::StartAgain(self.give_up_pause),
+            Some(GiveUpWord::Exit) => s.policy.on_give_up = OnGiveUp::Exit(self.give_up_pause),
+        }
+        set(&mut s.policy.breaker, self.breaker.map(|Maybe(limits)| limits));
+        set(&mut s.policy.budget, self.budget.map(|Maybe(limits)| limits));
+        set(&mut s.outage, self.outage.map(|Maybe(span)| span));
+        set(&mut s.capacity.handshakes_per_second, self.capacity);
+        set(&mut s.capacity.backlog, self.backlog);
+        set(&mut s.capacity.refusal_cost, self.refusal_cost);
+        set(&mut s.duration, self.duration);
+        match self.restart {
+            Some(Maybe(span)) => s.restart = span,
+            None if own_times => s.restart = None,
+            None => {}
+        }
+        s.seed = self.seed;
+        set(&mut s.start, self.start);
+        set(&mut s.lines_max, self.lines_max);
+        set(&mut s.trace_lines, self.trace_lines);
+        s.attempt_numbers &= !self.no_attempt_number;
+        s.stated_delays &= !self.no_delay;
+        s
+    }
+
+    fn prefix(&self) -> Prefix {
+        match (self.prefix, self.format) {
+            (Some(PrefixWord::None), _) => Prefix::None,
+            (Some(PrefixWord::Kubectl), _) => Prefix::Kubectl,
+            (Some(PrefixWord::Compose), _) => Prefix::Compose,
+            (None, _) if self.replay_format => Prefix::None, // the stream says it
+            (None, FormatWord::Logback | FormatWord::Python | FormatWord::Bare) => Prefix::Kubectl,
+            (None, _) => Prefix::None,
+        }
+    }
+}
+
+fn set<T>(to: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *to = value;
+    }
+}
+
+/// Puts lines into the chosen look and writes each at its time.
+struct Writer<'a> {
+    names: Vec<String>,
+    args: &'a SimulateArgs,
+    pace: Pace,
+    text: String,
+    out: &'a mut dyn Write,
+}
+
+impl Writer<'_> {
+    fn line(&mut self, line: &SimLine) -> std::io::Result<()> {
+        if self.pace.is_ahead(line.at) {
+            self.out.flush()?; // what was said so far is seen while we wait
+            self.pace.wait(line.at);
+        }
+        let name = &self.names[line.instance];
+        self.text.clear();
+        render(line, name, self.args.format.format(), self.args.prefix(), &mut self.text);
+        if !self.args.replay_format {
+            return self.out.write_all(self.text.as_bytes());
+        }
+        for text in self.text.lines() {
+            writeln!(self.out, "{}\t{name}\t{text}", line.at)?;
+        }
+        Ok(())
+    }
+}
+
+/// Simulated time against the time on the wall.
+struct Pace {
+    speed: f64,
+    begun: Option<(i64, Instant)>,
+}
+
+impl Pace {
+    fn is_ahead(&mut self, at: i64) -> bool {
+        self.speed.is_finite() && !self.missing(at).is_zero()
+    }
+
+    fn wait(&mut self, at: i64) {
+        std::thread::sleep(self.missing(at));
+    }
+
+    fn missing(&mut self, at: i64) -> Duration {
+        let (first, begun) = *self.begun.get_or_insert_with(|| (at, Instant::now()));
+        Duration::from_secs_f64((at - first).max(0) as f64 / 1e9 / self.speed).saturating_sub(begun.elapsed())
+    }
+}
+
+impl PolicyWord {
+    const fn growth(self) -> Growth {
+        match self {
+            Self::Immediate => Growth::Immediate,
+            Self::Fixed => Growth::Fixed,
+            Self::Linear => Growth::Linear,
+            Self::Exponential => Growth::Exponential,
+        }
+    }
+}
+
+impl JitterWord {
+    const fn jitter(self) -> Jitter {
+        match self {
+            Self::None => Jitter::None,
+            Self::Full => Jitter::Full,
+            Self::Equal => Jitter::Equal,
+            Self::Decorrelated => Jitter::Decorrelated,
+        }
+    }
+}
+
+impl FormatWord {
+    const fn format(self) -> Format {
+        match self {
+            Self::Logback => Format::Logback,
+            Self::Json => Format::Json,
+            Self::Logfmt => Format::Logfmt,
+            Self::Cri => Format::Cri,
+            Self::Syslog => Format::Syslog,
+            Self::Python => Format::Python,
+            Self::Bare => Format::Bare,
+        }
+    }
+}
+
+fn story(text: &str) -> Result<String, String> {
+    let names = NAMES.map(|(name, _)| name);
+    if names.contains(&text) { Ok(text.to_owned()) } else { Err(format!("no story of that name; choose one of {}", names.join(", "))) }
+}
+
+fn breaker(text: &str) -> Result<Maybe<BreakerLimits>, String> {
+    if text == "none" {
+        return Ok(Maybe(None));
+    }
+    let (failures, open_for) = text.split_once(':').ok_or("write failures and open time, for example 5:10s, or none")?;
+    let failures = failures.parse().ok().filter(|n| *n > 0).ok_or_else(|| format!("`{failures}` is no number of failures; write for example 5:10s"))?;
+    let open_for = parse_duration(open_for)?;
+    if open_for == 0 { Err("a breaker must stay open for a while; write for example 5:10s".to_owned()) } else { Ok(Maybe(Some(BreakerLimits { failures, open_for }))) }
+}
+
+fn budget(text: &str) -> Result<Maybe<BudgetLimits>, String> {
+    if text == "none" {
+        return Ok(Maybe(None));
+    }
+    let (burst, rate) = text.split_once(':').ok_or("write retries at once and per second, for example 10:0.5, or none")?;
+    let number = |text: &str| text.parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0).ok_or_else(|| format!("`{text}` is no number; write for example 10:0.5"));
+    Ok(Maybe(Some(BudgetLimits { burst: number(burst)?, per_second: number(rate.trim_end_matches("/s"))? })))
+}
+
+fn span(text: &str) -> Result<Maybe<(i64, i64)>, String> {
+    if text == "none" {
+        return Ok(Maybe(None));
+    }
+    let (from, to) = text.split_once("..").ok_or("write when it begins and ends, for example 30s..32s, or none")?;
+    Ok(Maybe(Some((parse_duration(from)?, parse_duration(to)?))))
+}
+
+fn start(text: &str) -> Result<UnixNanos, String> {
+    let stamp: jiff::Timestamp = text.parse().map_err(|_| "not an RFC 3339 time; write for example 2026-03-02T09:00:00Z".to_owned())?;
+    // A day of room at the end keeps every time of the run within range.
+    i64::try_from(stamp.as_nanosecond())
+        .ok()
+        .filter(|nanos| *nanos < i64::MAX - 2 * crate::simulate::scenario::DURATION_MAX)
+        .map(UnixNanos)
+        .ok_or_else(|| "out of range; choose a time between 1678 and 2261".to_owned())
+}
+
+fn speed(text: &str) -> Result<Speed, String> {
+    match text {
+        "max" => Ok(Speed(f64::INFINITY)),
+        "realtime" => Ok(Speed(1.0)),
+        _ => text
+            .strip_suffix('x')
+            .and_then(|n| n.parse().ok())
+            .filter(|n: &f64| n.is_finite() && *n >= 0.001)
+            .map(Speed)
+            .ok_or_else(|| "write realtime, max, or a multiple such as 10x".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Alone {
+        #[command(flatten)]
+        args: SimulateArgs,
+    }
+
+    fn parse(line: &str) -> Result<SimulateArgs, String> {
+        Alone::try_parse_from(format!("simulate {line}").split_whitespace()).map(|alone| alone.args).map_err(|e| e.to_string())
+    }
+
+    fn output(line: &str) -> String {
+        let mut out = Vec::new();
+        run(&parse(line).unwrap(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn every_flag_changes_its_figure() {
+        let s = parse(
+            "postgres --clients 3 --workers 2 --policy exponential --base 50ms --factor 3 --cap 9s --jitter equal --max-attempts 7 --on-give-up exit \
+             --give-up-pause 1s --breaker 5:10s --budget 10:0.5/s --outage 1s..2s --capacity 7 --backlog 9 --seed 4 --start 1970-01-01T00:00:01Z --lines-max 5",
+        )
+        .unwrap()
+        .scenario();
+        assert_eq!((s.clients, s.workers, s.seed, s.start, s.lines_max), (3, 2, 4, UnixNanos(1_000_000_000), 5));
+        assert_eq!((s.policy.growth, s.policy.jitter, s.policy.base, s.policy.cap), (Growth::Exponential, Jitter::Equal, 50_000_000, 9_000_000_000));
+        assert_eq!((s.policy.max_attempts, s.policy.on_give_up), (Some(7), OnGiveUp::Exit(1_000_000_000)));
+        assert_eq!(s.policy.breaker, Some(BreakerLimits { failures: 5, open_for: 10_000_000_000 }));
+        assert_eq!(s.policy.budget, Some(BudgetLimits { burst: 10.0, per_second: 0.5 }));
+        assert_eq!((s.outage, s.restart), (Some((1_000_000_000, 2_000_000_000)), None));
+        assert_eq!((s.capacity.handshakes_per_second, s.capacity.backlog), (7.0, 9));
+    }
+
+    #[test]
+    fn none_takes_a_part_of_the_story_away() {
+        assert_eq!(parse("breaker --breaker none").unwrap().scenario().policy.breaker, None);
+        assert_eq!(parse("essay --outage none").unwrap().scenario().outage, None);
+        assert_eq!(parse("essay --restart none").unwrap().scenario().restart, None);
+    }
+
+    #[test]
+    fn wrong_flags_are_told_what_to_write_instead() {
+        for (line, told) in [
+            ("novel", "choose one of essay, healthy"),
+            ("essay --breaker 5", "for example 5:10s"),
+            ("essay --budget ten", "for example 10:0.5"),
+            ("essay --outage 30", "for example 30s..32s"),
+            ("essay --outage 30..32", "has no unit"),
+            ("essay --speed fast", "realtime, max, or a multiple such as 10x"),
+            ("essay --start today", "for example 2026-03-02T09:00:00Z"),
+            ("essay --on-give-up exit", "--max-attempts"),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert!(error.contains(told), "{line}: {error}");
+        }
+        let error = run(&parse("essay --base 10s --cap 1s --clients 0").unwrap(), &mut Vec::new()).unwrap_err().to_string();
+        assert_eq!(error, "clients must be 1 to 1000; cap must not be below base; raise --cap or lower --base");
+    }
+
+    #[test]
+    fn replay_lines_carry_time_and_stream() {
+        let text = output("essay --replay-format --lines-max 200 --trace-lines 2 --outage 1s..2s");
+        let mut last = 0;
+        for line in text.lines() {
+            let parts: Vec<&str> = line.splitn(3, '\t').collect();
+            let at: i64 = parts[0].parse().unwrap();
+            assert!(at >= last && !parts[1].is_empty() && !parts[2].starts_with('['), "{line}");
+            last = at;
+        }
+        assert!(text.lines().count() <= 200);
+    }
+
+    #[test]
+    fn a_pipe_tells_the_instances_apart_unless_the_line_does() {
+        assert!(output("essay --lines-max 5").starts_with("[pod/order-service-7d9f4c6b8-"));
+        assert!(output("essay --lines-max 5 --prefix compose").starts_with("order-service-7d9f4c6b8-"));
+        assert!(output("essay --lines-max 5 --format json").starts_with("{\"timestamp\":\"2026-03-02T09:00:00."));
+    }
+
+    #[test]
+    fn the_bare_line_is_the_one_of_the_story() {
+        let text = output("essay --format bare --prefix none --duration 40s --no-attempt-number");
+        assert!(text.lines().filter(|l| *l == "Connection failed, retrying in 0ms").count() > 5_000);
+    }
+
+    #[test]
+    fn the_truth_is_json() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("truth.json");
+        let text = output(&format!("jitter --truth {}", path.display()));
+        let truth: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        assert_eq!(truth["lines"], text.lines().count());
+        assert_eq!((&truth["policy"], &truth["jitter"], &truth["outcome"]), (&"exponential".into(), &"full".into(), &"recovered".into()));
+    }
+
+    #[test]
+    fn a_reader_that_goes_away_is_no_failure() {
+        struct Gone;
+        impl Write for Gone {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                Err(ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        run(&parse("essay").unwrap(), &mut Gone).unwrap();
+    }
+
+    #[test]
+    fn a_pace_of_one_waits_for_the_time_between_two_lines() {
+        let mut pace = Pace { speed: 1.0, begun: None };
+        assert!(!pace.is_ahead(5_000));
+        assert!(pace.is_ahead(5_000 + 3_600 * 1_000_000_000));
+        let mut at_once = Pace { speed: f64::INFINITY, begun: None };
+        assert!(!at_once.is_ahead(0) && !at_once.is_ahead(i64::MAX));
+    }
+}

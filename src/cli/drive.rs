@@ -2,7 +2,7 @@
 
 use super::error::{Exit, Failure, tell};
 use super::line_time::LineTime;
-use super::options::InputArguments;
+use super::options::{Cli, InputArguments};
 use super::signals::Stop;
 use crate::clock;
 use crate::engine::{Engine, Sink};
@@ -13,6 +13,7 @@ use crate::inputs::replay::Replay;
 use crate::outputs::Output;
 use crate::record::StreamId;
 use crate::time::{MILLI, UnixNanos};
+use clap::CommandFactory;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -65,7 +66,12 @@ impl Plan {
         for source in sources {
             match probe(&source) {
                 Ok(found) => plan.sources.push((source, found)),
-                Err(error) => plan.failed(&error),
+                Err(error) => {
+                    plan.failed(&error);
+                    if let Some(command) = mistyped_command(&source) {
+                        tell(&format!("did you mean the command `{command}`? a command comes first: squelch {command} ..."));
+                    }
+                }
             }
         }
         Ok(Some(plan))
@@ -117,6 +123,29 @@ impl Plan {
         drive.output.idle();
         end
     }
+}
+
+/// The command that a file's name is, or nearly is: a typing mistake, or an option before the command.
+fn mistyped_command(source: &Source) -> Option<String> {
+    let Source::Path(path) = source else { return None };
+    let word = path.to_str().filter(|word| word.is_ascii() && word.len() < 20)?;
+    let command = Cli::command();
+    let names = command.get_subcommands().map(|command| (edits(word, command.get_name()), command.get_name().to_owned()));
+    names.min().filter(|(edits, name)| *edits <= 2 && name.len() > 3).map(|(_, name)| name)
+}
+
+/// How many letters must be inserted, removed or replaced to make `b` of `a` (Levenshtein).
+fn edits(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.bytes().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
 }
 
 struct Drive<'a> {
@@ -189,7 +218,7 @@ impl Drive<'_> {
             }
         }
         let mut merge = Merge::new(readers);
-        let mut times = LineTime::default();
+        let mut times = LineTime::new(self.engine.options().reference, self.engine.options().zone_offset_seconds);
         while let Some(run) = merge.next_run(&mut |line| times.of(line)) {
             let now = clock::now();
             self.wake(now);
@@ -330,5 +359,21 @@ impl Drive<'_> {
             tell(&format!("replay: {} {rows} not unix_ns<TAB>stream<TAB>line and not read; the first is row {}", malformed.count, malformed.first_row));
         }
         (end, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    #[test]
+    fn a_mistyped_command_is_recognised_and_a_file_is_not() {
+        let meant = |path: &str| mistyped_command(&Source::Path(PathBuf::from(path)));
+        assert_eq!(meant("reprot"), Some("report".into()));
+        assert_eq!(meant("explian"), Some("explain".into()));
+        assert_eq!(meant("report"), Some("report".into()));
+        assert_eq!(meant("app.log"), None);
+        assert_eq!(meant("logs/report"), None);
     }
 }

@@ -4,8 +4,10 @@
 
 use super::error::{Exit, Failure};
 use super::options::{ExplainArguments, OutputFormat};
+use super::line_time::LineTime;
 use super::pipe;
 use crate::class::{self, Guess};
+use crate::clock;
 use crate::engine::Options;
 use crate::envelope::{self, Envelope, ExtraPart, Partial};
 use crate::fingerprint::{self, Fingerprint};
@@ -117,7 +119,7 @@ fn explain(line: &[u8]) -> Explanation {
     Explanation {
         line: lossy(line),
         layers: envelope.layers.clone(),
-        time: super::line_time::LineTime::default().of(line).map(rfc3339),
+        time: LineTime::new(clock::now(), 0).of(line).map(rfc3339),
         severity: envelope.severity.as_str(),
         fields: fields(&envelope, line),
         role: format!("{:?}", join::role(&envelope, line)).to_lowercase(),

@@ -6,7 +6,7 @@ use crate::units::{parse_duration, parse_size, show_duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// Collapses retry storms in logs: the first line at once, then count and samples, and who retries what, how fast and since when.
+/// Collapses retry storms in logs: the first line at once, then counts, samples and who is retrying
 #[derive(Debug, Parser)]
 #[command(name = "squelch", version, args_conflicts_with_subcommands = true, disable_help_subcommand = true, max_term_width = 110,
     override_usage = "squelch [OPTIONS] [FILE]...\n       COMMAND | squelch [OPTIONS]\n       squelch <COMMAND> [OPTIONS]", after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
@@ -22,10 +22,10 @@ pub struct Cli {
 /// Commands beside the pipe.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Look back at logs that exist: what they repeat and what squelch would have saved
+    /// Look back at logs: what they repeat, what would be saved
     #[command(after_long_help = REPORT_LONG_HELP)]
     Report(ReportArguments),
-    /// Say how squelch reads one line: envelope, masks, template, fingerprint, class, decision
+    /// Say how a line is read: envelope, masks, fingerprint, class
     #[command(after_long_help = EXPLAIN_LONG_HELP)]
     Explain(ExplainArguments),
 }
@@ -71,15 +71,18 @@ pub struct InputArguments {
     /// Compression is recognised by content. Several files are read in the order of their time stamps, each as a stream of its own.
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Replay a recording instead: rows of unix_ns<TAB>stream<TAB>line, `-` is stdin
+    /// Replay recorded rows of unix_ns<TAB>stream<TAB>line
     ///
+    /// `-` is stdin.
     /// The rows carry the clock: the same recording gives the same output, byte for byte.
     #[arg(long, value_name = "FILE", conflicts_with = "files", help_heading = "Input")]
     pub replay: Option<PathBuf>,
-    /// Offset from UTC of time stamps without a zone, for example +02:00
+    /// Zone of time stamps without one, as +02:00
     #[arg(long, value_name = "OFFSET", default_value = "UTC", value_parser = parse_offset, allow_hyphen_values = true, help_heading = "Input")]
     pub time_zone: i32,
-    /// Longest line; the rest of a longer one becomes lines of their own, marked and counted
+    /// Longest line; longer ones are cut into several
+    ///
+    /// The pieces are lines of their own, marked and counted.
     #[arg(long, value_name = "SIZE", default_value = "256KiB", value_parser = parse_line_max, help_heading = "Input")]
     pub line_max: usize,
 }
@@ -87,27 +90,29 @@ pub struct InputArguments {
 /// What is collapsed.
 #[derive(Args, Clone, Debug)]
 pub struct CollapseArguments {
-    /// Length of a window: 10s, 20s, 40s, 80s, 160s or 320s
+    /// Length of a window, on a grid from 10s to 320s
     ///
+    /// Allowed are 10s, 20s, 40s, 80s, 160s and 320s.
     /// Repeats of one template in one stream are told once per window, on a time grid in UTC, so that summaries of different machines add up.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_window, help_heading = "Collapsing")]
     pub window: i64,
-    /// Records of an episode that pass whole before repeats are absorbed
+    /// Records that pass whole before repeats are absorbed
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Collapsing")]
     pub keep_first: u64,
-    /// Collapse ordinary records, too, from this many a second; 0 is never
+    /// Collapse ordinary records, too, from N a second; 0: never
     ///
     /// Records that say nothing about retrying pass untouched until their template floods: a mean over 5 s of at least N/s.
     #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Collapsing")]
     pub flood: u64,
-    /// Pass records that contain this text untouched (repeatable)
+    /// Never touch records that contain TEXT (repeatable)
     #[arg(long, value_name = "TEXT", value_parser = parse_literal, help_heading = "Collapsing")]
     pub pass: Vec<String>,
-    /// Drop and count records that contain this text (repeatable)
+    /// Drop and count records that contain TEXT (repeatable)
     #[arg(long, value_name = "TEXT", value_parser = parse_literal, help_heading = "Collapsing")]
     pub drop: Vec<String>,
-    /// Show passwords, tokens and the like in samples and targets as they are
+    /// Show secrets in samples and targets as they are
     ///
+    /// Secrets are the user part of URLs and the values of keys like password, token, authorization, cookie.
     /// Templates never show them.
     #[arg(long, help_heading = "Collapsing")]
     pub no_mask_secrets: bool,
@@ -131,19 +136,21 @@ pub struct PipeArguments {
     /// Input.
     #[command(flatten)]
     pub input: InputArguments,
-    /// Text for people or NDJSON for programs
-    #[arg(short, long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
+    /// Text for people, or NDJSON for programs
+    #[arg(short, long, value_name = "text|json", default_value = "text", hide_possible_values = true, help_heading = "Output")]
     pub output: OutputFormat,
     /// The accounting on stderr at the end
-    #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
+    #[arg(long, value_name = "text|json|none", default_value = "text", hide_possible_values = true, help_heading = "Output")]
     pub stats: StatsFormat,
-    /// Colours and the live footer; auto looks for a terminal, NO_COLOR and CLICOLOR_FORCE
-    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    /// Colours: auto, always or never
+    ///
+    /// `auto` looks for a terminal and at NO_COLOR, CLICOLOR_FORCE and TERM. On a terminal a live footer says what is being collapsed.
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true, help_heading = "Output")]
     pub color: ColorWhen,
-    /// Collapse, or only observe: forward everything, count what would be absorbed
-    #[arg(long, value_name = "MODE", default_value = "collapse", help_heading = "Collapsing")]
+    /// collapse, or observe: forward all, count what would be absorbed
+    #[arg(long, value_name = "MODE", default_value = "collapse", hide_possible_values = true, help_heading = "Collapsing")]
     pub mode: ModeName,
-    /// Short for --mode observe
+    /// The same as --mode observe
     #[arg(long, conflicts_with = "mode", help_heading = "Collapsing")]
     pub observe: bool,
     /// Collapsing.
@@ -157,14 +164,14 @@ pub struct ReportArguments {
     /// Input.
     #[command(flatten)]
     pub input: InputArguments,
-    /// Text for people or one JSON object for programs
-    #[arg(short, long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
+    /// Text for people, or one JSON object for programs
+    #[arg(short, long, value_name = "text|json", default_value = "text", hide_possible_values = true, help_heading = "Output")]
     pub output: OutputFormat,
     /// Templates to show; JSON has all of them unless this is given
     #[arg(long, value_name = "N", help_heading = "Output")]
     pub top: Option<usize>,
-    /// Colours; auto looks for a terminal, NO_COLOR and CLICOLOR_FORCE
-    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    /// Colours: auto, always or never
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true, help_heading = "Output")]
     pub color: ColorWhen,
     /// Collapsing.
     #[command(flatten)]
@@ -176,11 +183,11 @@ pub struct ReportArguments {
 pub struct ExplainArguments {
     /// The line; without it each line of stdin is explained
     pub line: Option<String>,
-    /// Text for people or NDJSON for programs
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    /// Text for people, or NDJSON for programs
+    #[arg(short, long, value_name = "text|json", default_value = "text", hide_possible_values = true)]
     pub output: OutputFormat,
-    /// Colours; auto looks for a terminal, NO_COLOR and CLICOLOR_FORCE
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    /// Colours: auto, always or never
+    #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
     pub color: ColorWhen,
 }
 

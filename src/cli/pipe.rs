@@ -38,7 +38,7 @@ pub fn run(arguments: &PipeArguments) -> Result<Exit, Failure> {
             (end, output.bytes_out(), output.into_writer())
         }
     };
-    finish(arguments, &plan, end, writer, engine.accounting(), bytes_out)
+    finish(arguments, &plan, end, writer, &engine.accounting(), bytes_out)
 }
 
 /// Writes what is left, tells the accounting, chooses the exit code.

@@ -49,7 +49,7 @@ pub fn run(arguments: &ReportArguments) -> Result<Exit, Failure> {
         OutputFormat::Text => text(&engine, tally.bytes_out, arguments.top.unwrap_or(TOP_DEFAULT), pipe::style(arguments.color, &io::stdout())),
     };
     super::print(text.as_bytes())?;
-    pipe::check(engine.accounting())?;
+    pipe::check(&engine.accounting())?;
     Ok(match end {
         End::Signal(signal) => Exit::Signal(signal),
         _ if plan.has_failed => Exit::Failure,
@@ -141,7 +141,7 @@ struct TemplateRecord<'a> {
 fn json(engine: &Engine, bytes_out: u64, top: Option<usize>) -> String {
     let rows = engine.templates();
     let report = Report {
-        accounting: AccountingRecord::new(engine.accounting(), bytes_out),
+        accounting: AccountingRecord::new(&engine.accounting(), bytes_out),
         templates: rows.iter().take(top.unwrap_or(usize::MAX)).map(template_record).collect(),
         storms: [],
         diagnoses: [],
@@ -172,9 +172,8 @@ fn template_record(row: &TemplateRow) -> TemplateRecord<'_> {
 
 fn text(engine: &Engine, bytes_out: u64, top: usize, style: Style) -> String {
     let rows = engine.templates();
-    let accounting = engine.accounting();
     let mut out = String::new();
-    write_text(&mut out, &rows, accounting, bytes_out, top, style).expect("writing to memory cannot fail");
+    write_text(&mut out, &rows, &engine.accounting(), bytes_out, top, style).expect("writing to memory cannot fail");
     out
 }
 

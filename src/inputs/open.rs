@@ -136,19 +136,23 @@ impl Read for Counted {
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
+/// As much as a Linux pipe holds.
+const FIRST_READ_BYTES: usize = 64 << 10;
+
 /// Reads the first bytes (no more than are there: a producer that has written one line and waits must not be waited for) and puts a
 /// decompressor behind them where they ask for one.
 fn decompressed(mut reader: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
-    let mut head = Vec::with_capacity(ZSTD.len());
-    while head.len() < ZSTD.len() && [GZIP, ZSTD].iter().any(|magic| magic.len() > head.len() && magic.starts_with(&head)) {
-        let mut byte = [0];
-        match reader.read(&mut byte) {
+    let mut head = vec![0; FIRST_READ_BYTES];
+    let mut filled = 0;
+    while [GZIP, ZSTD].iter().any(|magic| magic.len() > filled && magic.starts_with(&head[..filled])) {
+        match reader.read(&mut head[filled..]) {
             Ok(0) => break,
-            Ok(_) => head.push(byte[0]),
+            Ok(n) => filled += n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
+    head.truncate(filled);
     let kind = (head.starts_with(GZIP), head.starts_with(ZSTD));
     let whole = Cursor::new(head).chain(reader);
     Ok(match kind {
@@ -188,17 +192,17 @@ mod tests {
 
     #[test]
     fn a_first_line_is_not_held_back_for_more_magic_bytes() {
-        struct OneByte(bool);
-        impl Read for OneByte {
+        struct OneLine(bool);
+        impl Read for OneLine {
             fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
                 assert!(!self.0, "must not read on");
                 self.0 = true;
-                buffer[0] = b'x';
-                Ok(1)
+                buffer[..5].copy_from_slice(b"(one\n");
+                Ok(5)
             }
         }
         let mut first = [0; 8];
-        assert_eq!(decompressed(OneByte(false)).unwrap().read(&mut first).unwrap(), 1);
+        assert_eq!(decompressed(OneLine(false)).unwrap().read(&mut first).unwrap(), 5);
     }
 
     #[test]

@@ -13,7 +13,7 @@ const PEEK_BYTES_MAX: usize = 4 << 20;
 
 /// Rows of a recording.
 pub struct Replay {
-    reader: BufReader<Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>>,
+    reader: BufReader<WithHead>,
     piece: Vec<u8>,
     row: u64,
     unfinished: Unfinished,
@@ -24,6 +24,9 @@ pub struct Replay {
     /// Rows that were none.
     pub malformed: Malformed,
 }
+
+/// What was read ahead, then the rest.
+type WithHead = Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>;
 
 /// What the last piece left open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

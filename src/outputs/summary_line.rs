@@ -92,7 +92,7 @@ fn write_who(out: &mut Vec<u8>, summary: &Summary, stream: Option<&str>) -> std:
 
 fn write_how(out: &mut Vec<u8>, summary: &Summary) -> std::io::Result<()> {
     if let Some(attempts) = summary.attempts {
-        write!(out, " · attempt{} {}", if attempts.min == attempts.max { "" } else { "s" }, show_range(attempts, |n| show_signed(n)))?;
+        write!(out, " · attempt{} {}", if attempts.min == attempts.max { "" } else { "s" }, show_range(attempts, show_signed))?;
         if let Some(max) = summary.max_attempts {
             write!(out, " of {}", show_signed(max))?;
         }

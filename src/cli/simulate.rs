@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
+use crate::simulate::damage::{Damage, Damaged};
 use crate::simulate::format::{Format, Prefix, render};
 use crate::simulate::policy::{BreakerLimits, BudgetLimits, Growth, Jitter, OnGiveUp};
 use crate::simulate::scenario::{NAMES, Scenario};
@@ -146,6 +147,15 @@ pub struct SimulateArgs {
     /// Leave the wait ("retrying in 0ms") out of the retry lines
     #[arg(long, help_heading = "Lines")]
     no_delay: bool,
+    /// Lose this share of the records, as 5% or 0.05
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0", help_heading = "Lines")]
+    loss: f64,
+    /// Let records overtake one another by up to this much, at most 2s
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "0s", help_heading = "Lines")]
+    reorder: i64,
+    /// Cut the time stamps in the lines to whole seconds
+    #[arg(long, help_heading = "Lines")]
+    whole_seconds: bool,
     /// Print unix_ns TAB stream TAB line, for `squelch report --replay -`
     #[arg(long, help_heading = "Lines")]
     replay_format: bool,
@@ -230,21 +240,24 @@ struct Speed(f64);
 /// When flags contradict each other, or a write fails.
 pub fn run(args: &SimulateArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let scenario = args.scenario();
-    let mistakes = scenario.mistakes();
+    let mut mistakes = scenario.mistakes();
+    mistakes.extend(args.damage().mistakes());
     if !mistakes.is_empty() {
         bail!("{}", mistakes.join("; "));
     }
     let speed = args.speed.map_or(if std::io::stdout().is_terminal() { 1.0 } else { f64::INFINITY }, |Speed(speed)| speed);
     let mut writer = Writer { names: instances(&scenario), args, pace: Pace { speed, begun: None }, text: String::new(), out };
     let mut failure = None;
-    let truth = simulate(&scenario, &mut |line| match writer.line(line) {
+    let mut write = |arrival: i64, line: &SimLine| match writer.line(arrival, line) {
         Ok(()) => ControlFlow::Continue(()),
         Err(error) => {
             failure = Some(error);
             ControlFlow::Break(())
         }
-    })
-    .map_err(|mistakes| anyhow::anyhow!(mistakes.join("; ")))?;
+    };
+    let mut damaged = Damaged::new(args.damage(), scenario.seed);
+    let mut truth = simulate(&scenario, &mut |line| damaged.line(line, &mut write)).map_err(|mistakes| anyhow::anyhow!(mistakes.join("; ")))?;
+    truth.lines_lost = damaged.finish(&mut write);
     let failure = failure.or_else(|| out.flush().err());
     if failure.as_ref().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) {
         return Ok(()); // `| head` has seen enough; a truth of half a run would mislead
@@ -316,6 +329,10 @@ impl SimulateArgs {
         s
     }
 
+    const fn damage(&self) -> Damage {
+        Damage { loss: self.loss, reorder: self.reorder, whole_seconds: self.whole_seconds }
+    }
+
     fn prefix(&self) -> Prefix {
         match (self.prefix, self.format) {
             (Some(PrefixWord::None), _) => Prefix::None,
@@ -344,10 +361,10 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn line(&mut self, line: &SimLine) -> std::io::Result<()> {
-        if self.pace.is_ahead(line.at) {
+    fn line(&mut self, arrival: i64, line: &SimLine) -> std::io::Result<()> {
+        if self.pace.is_ahead(arrival) {
             self.out.flush()?; // what was said so far is seen while we wait
-            self.pace.wait(line.at);
+            self.pace.wait(arrival);
         }
         let name = &self.names[line.instance];
         self.text.clear();
@@ -356,7 +373,7 @@ impl Writer<'_> {
             return self.out.write_all(self.text.as_bytes());
         }
         for text in self.text.lines() {
-            writeln!(self.out, "{}\t{name}\t{text}", line.at)?;
+            writeln!(self.out, "{arrival}\t{name}\t{text}")?;
         }
         Ok(())
     }
@@ -451,6 +468,11 @@ fn span(text: &str) -> Result<Maybe<(i64, i64)>, String> {
     Ok(Maybe(Some((parse_duration(from)?, parse_duration(to)?))))
 }
 
+fn share(text: &str) -> Result<f64, String> {
+    let (number, scale) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 100.0));
+    number.parse().map(|n: f64| n / scale).map_err(|_| "write a share such as 5% or 0.05".to_owned())
+}
+
 fn start(text: &str) -> Result<UnixNanos, String> {
     let stamp: jiff::Timestamp = text.parse().map_err(|_| "not an RFC 3339 time; write for example 2026-03-02T09:00:00Z".to_owned())?;
     // A day of room at the end keeps every time of the run within range.
@@ -527,6 +549,7 @@ mod tests {
             ("essay --budget ten", "for example 10:0.5"),
             ("essay --outage 30", "for example 30s..32s"),
             ("essay --outage 30..32", "has no unit"),
+            ("essay --loss some", "such as 5% or 0.05"),
             ("essay --speed fast", "realtime, max, or a multiple such as 10x"),
             ("essay --start today", "for example 2026-03-02T09:00:00Z"),
             ("essay --on-give-up exit", "--max-attempts"),
@@ -556,6 +579,16 @@ mod tests {
         assert!(output("essay --lines-max 5").starts_with("[pod/order-service-7d9f4c6b8-"));
         assert!(output("essay --lines-max 5 --prefix compose").starts_with("order-service-7d9f4c6b8-"));
         assert!(output("essay --lines-max 5 --format json").starts_with("{\"timestamp\":\"2026-03-02T09:00:00."));
+    }
+
+    #[test]
+    fn damage_is_told_in_the_truth() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("truth.json");
+        let text = output(&format!("jitter --loss 20% --reorder 500ms --whole-seconds --no-delay --replay-format --truth {}", path.display()));
+        let truth: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        assert_eq!(truth["lines"].as_u64().unwrap() - truth["lines_lost"].as_u64().unwrap(), text.lines().count() as u64);
+        assert!(text.lines().all(|l| l.contains(".000 ")) && !text.contains("retrying in"));
     }
 
     #[test]

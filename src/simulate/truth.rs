@@ -114,6 +114,8 @@ pub struct Truth {
     pub breaker: bool,
     /// A retry budget is in place.
     pub budget: bool,
+    /// A regular expression for the line of each failed attempt that is repeated; `None` where there is none.
+    pub attempt_line: Option<&'static str>,
     /// All start at the same instant.
     pub lockstep: bool,
     /// `healthy`, `recovered`, `gave_up`, `ongoing`.
@@ -132,6 +134,8 @@ pub struct Truth {
     pub cut_short: bool,
     /// Lines written.
     pub lines: u64,
+    /// Lines of these that were lost on purpose ([`super::damage::Damage::loss`]).
+    pub lines_lost: u64,
     /// Lines of each instance, by name.
     pub lines_per_instance: Vec<(String, u64)>,
     /// Attempts in all.
@@ -205,6 +209,7 @@ impl Truth {
             reset_every: policy.reset_every,
             breaker: policy.breaker.is_some(),
             budget: policy.budget.is_some(),
+            attempt_line: (scenario.story != Story::CrashLoop).then_some("failed, (retrying in|will be retried)"),
             lockstep: scenario.lock_step,
             outcome,
             storm,
@@ -214,6 +219,7 @@ impl Truth {
             storm_outlived_outage_s: scenario.outage.zip(storm_end_s).map(|((_, to), end)| (end as f64 - to as f64 / 1e9).max(0.0)),
             cut_short: tally.cut_short,
             lines: tally.lines,
+            lines_lost: 0,
             lines_per_instance: names(&tally.lines_of),
             attempts: tally.attempts,
             attempts_per_instance: names(&tally.attempts_of),

@@ -30,6 +30,7 @@ pub mod outputs;
 pub mod record;
 pub mod rules;
 pub mod scan;
+pub mod secrets;
 pub mod simulate;
 pub mod storm;
 pub mod time;

@@ -106,6 +106,13 @@ impl GlobalClock {
         self.now
     }
 
+    /// The arrival time at which silence will have moved `now` to `working`.
+    #[must_use]
+    pub const fn arrival_at(&self, working: UnixNanos) -> UnixNanos {
+        let ahead = working.since(self.now);
+        self.moved_at.plus(if ahead > 0 { ahead } else { 0 })
+    }
+
     fn record(&mut self, working: UnixNanos, arrival: UnixNanos) -> bool {
         self.said = self.said.max(working);
         self.moved_at = self.moved_at.max(arrival);
@@ -120,6 +127,12 @@ impl StreamClock {
     #[must_use]
     pub const fn is_behind(&self) -> bool {
         self.is_behind
+    }
+
+    /// The latest working time of its records.
+    #[must_use]
+    pub const fn last(&self) -> Option<UnixNanos> {
+        self.last
     }
 
     /// The reader knows that what comes next is old (it stood still, its pipe was full).

@@ -61,6 +61,9 @@ pub struct Busy {
     pub per_second: f64,
 }
 
+/// Longest record that a window keeps whole for the case that it stays the only one: 1 MiB, four lines of the default limit.
+const PLAIN_BYTES_MAX: usize = 1 << 20;
+
 /// What is known of one fingerprint in one stream: its episode, and its window while one is open.
 #[derive(Debug)]
 struct Entry {
@@ -219,6 +222,42 @@ impl Collapse {
             Mode::Collapse => Verdict::Absorb,
             Mode::Observe => Verdict::WouldAbsorb,
         }
+    }
+
+    /// A record passed without being asked about (its first line was through before its last was read): the next one like it is a repeat.
+    pub fn note_passed(&mut self, occurrence: &Occurrence<'_>, out: Out<'_>) {
+        self.reach(occurrence, out);
+        let key = key(occurrence.index, occurrence.stream);
+        let slot = match self.slots.get(&key) {
+            Some(slot) => *slot,
+            None => self.insert(key, occurrence, out),
+        };
+        self.follow(slot, occurrence);
+    }
+
+    /// A further piece of the line that was absorbed last: joins the open window of its fingerprint. `false` when there is none (it closed
+    /// meanwhile); the piece is then the caller's.
+    pub fn absorb_rest(&mut self, index: FingerprintIndex, stream: StreamId, piece: &[u8]) -> bool {
+        let Some(&slot) = self.slots.get(&key(index, stream)) else { return false };
+        let Some(window) = &mut self.entries[slot as usize].window else { return false };
+        if self.mode == Mode::Observe {
+            return false;
+        }
+        window.lines += 1;
+        window.bytes += piece.len() as u64;
+        self.open_lines += 1;
+        if let Some(only) = window.only.take() {
+            window.held_bytes -= only.raw.len();
+            self.held_bytes -= only.raw.len();
+            // A record of several pieces goes out whole only while it is small enough to be kept: else it leaves a summary of one.
+            if only.raw.len() + piece.len() <= PLAIN_BYTES_MAX {
+                let raw = [&*only.raw, piece].concat().into_boxed_slice();
+                window.held_bytes += raw.len();
+                self.held_bytes += raw.len();
+                window.only = Some(Only { raw, ..only });
+            }
+        }
+        true
     }
 
     /// When [`Collapse::advance`] must be called at the latest, on the axis of `now`. May be early, never late.

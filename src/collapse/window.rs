@@ -37,7 +37,7 @@ pub(super) struct Window {
     pub(super) held_bytes: usize,
     pub(super) count: u64,
     pub(super) lines: u64,
-    bytes: u64,
+    pub(super) bytes: u64,
     late: u64,
     pub(super) first: i64,
     pub(super) last: i64,

@@ -21,6 +21,7 @@ Stories:
   essay      twelve order services lose their broker for 2 s and retry without a wait;
              the storm outlives the outage until somebody stops the services
   healthy    the same services on a good day
+  day        24 hours without a storm: deploys, batches, short outages, quiet nights
   postgres   twelve services against a database that says \"too many clients\"; both sides log
   crashloop  twelve pods die at start, the kubelet backs off
   lockstep   twelve services retry every second, all at the same instant

@@ -56,6 +56,25 @@ fn without_an_outage_nothing_is_retried() {
 }
 
 #[test]
+fn a_day_has_blips_deploys_and_batches_but_no_storm() {
+    for seed in 1..=3 {
+        let (mut lines_of_batches, mut starts) = (0, 0);
+        let truth = simulate(&Scenario { seed, ..Scenario::named("day").unwrap() }, &mut |line| {
+            lines_of_batches += u32::from(line.thread == "batch-1");
+            starts += u32::from(line.message.starts_with("Started "));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        assert!(!truth.storm && truth.outcome == "recovered", "seed {seed}: {}", truth.storm_why);
+        assert!(truth.retry_records > 200 && !truth.cut_short, "seed {seed}: {}", truth.retry_records);
+        assert_eq!((lines_of_batches, starts), (24 * 400, 36), "seed {seed}");
+        let noon = truth.successes_per_second[12 * 3_600..13 * 3_600].iter().sum::<u32>();
+        let night = truth.successes_per_second[3 * 3_600..4 * 3_600].iter().sum::<u32>();
+        assert!(noon > 5 * night, "seed {seed}: {noon} orders at noon, {night} at night");
+    }
+}
+
+#[test]
 fn the_storm_ends_when_somebody_stops_the_clients() {
     let truth = run(&Scenario::named("essay").unwrap());
     assert_eq!(truth.outcome, "recovered");

@@ -117,9 +117,8 @@ fn the_kubelet_backs_off_up_to_five_minutes() {
 
 #[test]
 fn a_limit_with_an_outer_loop_limits_nothing() {
-    let limited = |on_give_up| {
-        essay_left_alone(3, |s| Scenario { policy: Policy { max_attempts: Some(10), on_give_up, ..Policy::immediate() }, ..s })
-    };
+    let limited =
+        |on_give_up| essay_left_alone(3, |s| Scenario { policy: Policy { max_attempts: Some(10), on_give_up, ..Policy::immediate() }, ..s });
     let again = limited(OnGiveUp::StartAgain(0));
     assert!(again.exhausted_records > 100 && again.outcome == "ongoing");
     assert!(again.attempts_in_a_row_max < 10);
@@ -156,7 +155,11 @@ fn the_limit_of_lines_counts_stack_traces() {
 
 #[test]
 fn the_truth_counts_what_was_written() {
-    let scenario = Scenario { policy: Policy { growth: Growth::Fixed, base: SECOND / 4, jitter: Jitter::Equal, ..Policy::immediate() }, workers: 3, ..Scenario::essay() };
+    let scenario = Scenario {
+        policy: Policy { growth: Growth::Fixed, base: SECOND / 4, jitter: Jitter::Equal, ..Policy::immediate() },
+        workers: 3,
+        ..Scenario::essay()
+    };
     let (text, truth) = text(&scenario, Format::Logback, Prefix::None);
     assert_eq!(text.lines().count() as u64, truth.lines);
     assert_eq!(truth.lines_per_instance.iter().map(|(_, n)| n).sum::<u64>(), truth.lines);

@@ -197,7 +197,15 @@ impl<'a> World<'a> {
                 self.plan(next, Event::Everyday { client });
             }
             Event::Rolls { client } if self.clients[client].up => {
-                self.say(now, client, "main", Severity::Info, "com.example.orders.Application", "Shutting down, signal 15".to_owned(), LineKind::Ordinary);
+                self.say(
+                    now,
+                    client,
+                    "main",
+                    Severity::Info,
+                    "com.example.orders.Application",
+                    "Shutting down, signal 15".to_owned(),
+                    LineKind::Ordinary,
+                );
                 self.clients[client].up = false;
                 self.plan(now + 4 * SECOND, Event::ClientStarts { client });
             }
@@ -225,7 +233,12 @@ impl<'a> World<'a> {
                 self.failed(now, worker, if full { Failure::Full } else { Failure::Down });
             }
             Event::TimedOut { worker, turn } if self.is_current(worker, turn) => self.failed(now, worker, Failure::TimedOut),
-            Event::Rolls { .. } | Event::Notices { .. } | Event::Order { .. } | Event::Attempt { .. } | Event::Failed { .. } | Event::TimedOut { .. } => {}
+            Event::Rolls { .. }
+            | Event::Notices { .. }
+            | Event::Order { .. }
+            | Event::Attempt { .. }
+            | Event::Failed { .. }
+            | Event::TimedOut { .. } => {}
         }
     }
 
@@ -270,7 +283,15 @@ impl<'a> World<'a> {
 
     fn clients_stop(&mut self, now: i64) {
         for client in 0..self.clients.len() {
-            self.say(now, client, "main", Severity::Info, "com.example.orders.Application", "Shutting down, signal 15".to_owned(), LineKind::Ordinary);
+            self.say(
+                now,
+                client,
+                "main",
+                Severity::Info,
+                "com.example.orders.Application",
+                "Shutting down, signal 15".to_owned(),
+                LineKind::Ordinary,
+            );
             self.clients[client].up = false;
         }
     }
@@ -281,7 +302,15 @@ impl<'a> World<'a> {
             return; // a supervisor does not start what somebody stopped, nor what runs
         }
         self.clients[client] = Client::new(self.scenario);
-        self.say(now, client, "main", Severity::Info, "com.example.orders.Application", "Started order-service in 2.8 s".to_owned(), LineKind::Ordinary);
+        self.say(
+            now,
+            client,
+            "main",
+            Severity::Info,
+            "com.example.orders.Application",
+            "Started order-service in 2.8 s".to_owned(),
+            LineKind::Ordinary,
+        );
         for worker in client * self.scenario.workers..(client + 1) * self.scenario.workers {
             let turn = self.next_turn(worker);
             self.workers[worker].phase = Phase::Idle;
@@ -428,7 +457,15 @@ impl<'a> World<'a> {
             }
             OnGiveUp::Exit(pause) => {
                 let client = self.workers[worker].client;
-                self.say(now, client, "main", Severity::Error, "com.example.orders.Application", "Stopping, exit code 1".to_owned(), LineKind::Ordinary);
+                self.say(
+                    now,
+                    client,
+                    "main",
+                    Severity::Error,
+                    "com.example.orders.Application",
+                    "Stopping, exit code 1".to_owned(),
+                    LineKind::Ordinary,
+                );
                 self.clients[client].up = false;
                 self.plan(now + pause, Event::ClientStarts { client });
             }
@@ -484,6 +521,16 @@ impl Client {
 impl Worker {
     fn new(index: usize, scenario: &Scenario) -> Self {
         let thread = format!("publisher-{}", index % scenario.workers + 1);
-        Self { client: index / scenario.workers, thread, turn: 0, attempt: 0, last_wait: 0, order: 0, order_at: 0, phase: Phase::Idle, gave_up: false }
+        Self {
+            client: index / scenario.workers,
+            thread,
+            turn: 0,
+            attempt: 0,
+            last_wait: 0,
+            order: 0,
+            order_at: 0,
+            phase: Phase::Idle,
+            gave_up: false,
+        }
     }
 }

@@ -4,6 +4,8 @@
 //!
 //! - *Event* is what the caller found first: the runtime's stamp, else the line's. It is believed within
 //!   [`EVENT_AGE_MAX`] before and [`EVENT_AHEAD_MAX`] after arrival.
+//! - The age of an event is bounded only where it could do harm: in a stream that is caught up. A backlog may be of any age (a `report` on the
+//!   logs of last spring), and a stream whose very first stamp is old is one (`zcat old.gz | squelch`).
 //! - A record without a stamp has its arrival as its time while caught up; while behind it takes the stream's last working time and has
 //!   no place in any rate.
 //! - A record with an unbelievable stamp (1970, 2099) takes the stream's last working time. Only when that is more than [`LATE_AFTER`]
@@ -148,9 +150,10 @@ impl StreamClock {
     /// The times of one record. `event` is the runtime's stamp, else the line's.
     #[inline]
     pub fn observe(&mut self, global: &mut GlobalClock, arrival: UnixNanos, event: Option<UnixNanos>) -> Working {
+        let is_past_open = self.is_behind || self.last.is_none();
         let believed = event.filter(|event| {
             let lag = arrival.since(*event);
-            (-EVENT_AHEAD_MAX..=EVENT_AGE_MAX).contains(&lag)
+            lag >= -EVENT_AHEAD_MAX && (lag <= EVENT_AGE_MAX || is_past_open)
         });
         if let Some(event) = believed {
             let lag = arrival.since(event);

@@ -63,7 +63,7 @@ impl Table {
         let id = Fingerprint::new(severity, template, Class::None, ClassSource::Guess).id();
         let mut index = GroupIndex(0);
         if group {
-            let placed = self.groups.place(severity, template);
+            let placed = self.groups.place(template);
             index = placed.group;
             if placed.is_new {
                 self.names.push(id);

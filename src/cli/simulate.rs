@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 
+use crate::simulate::damage::{Damage, Damaged};
 use crate::simulate::format::{Format, Prefix, render};
 use crate::simulate::policy::{BreakerLimits, BudgetLimits, Growth, Jitter, OnGiveUp};
 use crate::simulate::scenario::{NAMES, Scenario};
@@ -146,6 +147,15 @@ pub struct SimulateArgs {
     /// Leave the wait ("retrying in 0ms") out of the retry lines
     #[arg(long, help_heading = "Lines")]
     no_delay: bool,
+    /// Lose this share of the records, as 5% or 0.05
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0", help_heading = "Lines")]
+    loss: f64,
+    /// Let records overtake one another by up to this much, at most 2s
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "0s", help_heading = "Lines")]
+    reorder: i64,
+    /// Cut the time stamps in the lines to whole seconds
+    #[arg(long, help_heading = "Lines")]
+    whole_seconds: bool,
     /// Print unix_ns TAB stream TAB line, for `squelch report --replay -`
     #[arg(long, help_heading = "Lines")]
     replay_format: bool,
@@ -230,21 +240,29 @@ struct Speed(f64);
 /// When flags contradict each other, or a write fails.
 pub fn run(args: &SimulateArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let scenario = args.scenario();
-    let mistakes = scenario.mistakes();
+    let mut mistakes = scenario.mistakes();
+    mistakes.extend(args.damage().mistakes());
     if !mistakes.is_empty() {
         bail!("{}", mistakes.join("; "));
     }
+    let mut truth_file = match &args.truth {
+        // Opened before the run: nobody should wait minutes to hear that the folder does not exist.
+        Some(path) => Some(std::fs::File::create(path).with_context(|| format!("cannot write the truth to {}; give --truth a file in a folder that exists", path.display()))?),
+        None => None,
+    };
     let speed = args.speed.map_or(if std::io::stdout().is_terminal() { 1.0 } else { f64::INFINITY }, |Speed(speed)| speed);
     let mut writer = Writer { names: instances(&scenario), args, pace: Pace { speed, begun: None }, text: String::new(), out };
     let mut failure = None;
-    let truth = simulate(&scenario, &mut |line| match writer.line(line) {
+    let mut write = |arrival: i64, line: &SimLine| match writer.line(arrival, line) {
         Ok(()) => ControlFlow::Continue(()),
         Err(error) => {
             failure = Some(error);
             ControlFlow::Break(())
         }
-    })
-    .map_err(|mistakes| anyhow::anyhow!(mistakes.join("; ")))?;
+    };
+    let mut damaged = Damaged::new(args.damage(), scenario.seed);
+    let mut truth = simulate(&scenario, &mut |line| damaged.line(line, &mut write)).map_err(|mistakes| anyhow::anyhow!(mistakes.join("; ")))?;
+    truth.lines_lost = damaged.finish(&mut write);
     let failure = failure.or_else(|| out.flush().err());
     if failure.as_ref().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) {
         return Ok(()); // `| head` has seen enough; a truth of half a run would mislead
@@ -252,10 +270,9 @@ pub fn run(args: &SimulateArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     if let Some(error) = failure {
         return Err(error).context("cannot write the simulated lines");
     }
-    if let Some(path) = &args.truth {
-        let mut json = serde_json::to_string(&truth).context("cannot write the truth as JSON")?;
-        json.push('\n');
-        std::fs::write(path, json).with_context(|| format!("cannot write the truth to {}; give --truth a file in a folder that exists", path.display()))?;
+    if let Some(file) = &mut truth_file {
+        let json = serde_json::to_string(&truth).context("cannot write the truth as JSON")?;
+        writeln!(file, "{json}").context("cannot write the truth")?;
     }
     if truth.cut_short {
         let lines = show_count(truth.lines);
@@ -316,6 +333,10 @@ impl SimulateArgs {
         s
     }
 
+    const fn damage(&self) -> Damage {
+        Damage { loss: self.loss, reorder: self.reorder, whole_seconds: self.whole_seconds }
+    }
+
     fn prefix(&self) -> Prefix {
         match (self.prefix, self.format) {
             (Some(PrefixWord::None), _) => Prefix::None,
@@ -344,10 +365,10 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn line(&mut self, line: &SimLine) -> std::io::Result<()> {
-        if self.pace.is_ahead(line.at) {
+    fn line(&mut self, arrival: i64, line: &SimLine) -> std::io::Result<()> {
+        if self.pace.is_ahead(arrival) {
             self.out.flush()?; // what was said so far is seen while we wait
-            self.pace.wait(line.at);
+            self.pace.wait(arrival);
         }
         let name = &self.names[line.instance];
         self.text.clear();
@@ -356,7 +377,7 @@ impl Writer<'_> {
             return self.out.write_all(self.text.as_bytes());
         }
         for text in self.text.lines() {
-            writeln!(self.out, "{}\t{name}\t{text}", line.at)?;
+            writeln!(self.out, "{arrival}\t{name}\t{text}")?;
         }
         Ok(())
     }
@@ -451,6 +472,11 @@ fn span(text: &str) -> Result<Maybe<(i64, i64)>, String> {
     Ok(Maybe(Some((parse_duration(from)?, parse_duration(to)?))))
 }
 
+fn share(text: &str) -> Result<f64, String> {
+    let (number, scale) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 100.0));
+    number.parse().map(|n: f64| n / scale).map_err(|_| "write a share such as 5% or 0.05".to_owned())
+}
+
 fn start(text: &str) -> Result<UnixNanos, String> {
     let stamp: jiff::Timestamp = text.parse().map_err(|_| "not an RFC 3339 time; write for example 2026-03-02T09:00:00Z".to_owned())?;
     // A day of room at the end keeps every time of the run within range.
@@ -475,125 +501,4 @@ fn speed(text: &str) -> Result<Speed, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Alone {
-        #[command(flatten)]
-        args: SimulateArgs,
-    }
-
-    fn parse(line: &str) -> Result<SimulateArgs, String> {
-        Alone::try_parse_from(format!("simulate {line}").split_whitespace()).map(|alone| alone.args).map_err(|e| e.to_string())
-    }
-
-    fn output(line: &str) -> String {
-        let mut out = Vec::new();
-        run(&parse(line).unwrap(), &mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn every_flag_changes_its_figure() {
-        let s = parse(
-            "postgres --clients 3 --workers 2 --policy exponential --base 50ms --factor 3 --cap 9s --jitter equal --max-attempts 7 --on-give-up exit \
-             --give-up-pause 1s --breaker 5:10s --budget 10:0.5/s --outage 1s..2s --capacity 7 --backlog 9 --seed 4 --start 1970-01-01T00:00:01Z --lines-max 5",
-        )
-        .unwrap()
-        .scenario();
-        assert_eq!((s.clients, s.workers, s.seed, s.start, s.lines_max), (3, 2, 4, UnixNanos(1_000_000_000), 5));
-        assert_eq!((s.policy.growth, s.policy.jitter, s.policy.base, s.policy.cap), (Growth::Exponential, Jitter::Equal, 50_000_000, 9_000_000_000));
-        assert_eq!((s.policy.max_attempts, s.policy.on_give_up), (Some(7), OnGiveUp::Exit(1_000_000_000)));
-        assert_eq!(s.policy.breaker, Some(BreakerLimits { failures: 5, open_for: 10_000_000_000 }));
-        assert_eq!(s.policy.budget, Some(BudgetLimits { burst: 10.0, per_second: 0.5 }));
-        assert_eq!((s.outage, s.restart), (Some((1_000_000_000, 2_000_000_000)), None));
-        assert_eq!((s.capacity.handshakes_per_second, s.capacity.backlog), (7.0, 9));
-    }
-
-    #[test]
-    fn none_takes_a_part_of_the_story_away() {
-        assert_eq!(parse("breaker --breaker none").unwrap().scenario().policy.breaker, None);
-        assert_eq!(parse("essay --outage none").unwrap().scenario().outage, None);
-        assert_eq!(parse("essay --restart none").unwrap().scenario().restart, None);
-    }
-
-    #[test]
-    fn wrong_flags_are_told_what_to_write_instead() {
-        for (line, told) in [
-            ("novel", "choose one of essay, healthy"),
-            ("essay --breaker 5", "for example 5:10s"),
-            ("essay --budget ten", "for example 10:0.5"),
-            ("essay --outage 30", "for example 30s..32s"),
-            ("essay --outage 30..32", "has no unit"),
-            ("essay --speed fast", "realtime, max, or a multiple such as 10x"),
-            ("essay --start today", "for example 2026-03-02T09:00:00Z"),
-            ("essay --on-give-up exit", "--max-attempts"),
-        ] {
-            let error = parse(line).unwrap_err();
-            assert!(error.contains(told), "{line}: {error}");
-        }
-        let error = run(&parse("essay --base 10s --cap 1s --clients 0").unwrap(), &mut Vec::new()).unwrap_err().to_string();
-        assert_eq!(error, "clients must be 1 to 1000; cap must not be below base; raise --cap or lower --base");
-    }
-
-    #[test]
-    fn replay_lines_carry_time_and_stream() {
-        let text = output("essay --replay-format --lines-max 200 --trace-lines 2 --outage 1s..2s");
-        let mut last = 0;
-        for line in text.lines() {
-            let parts: Vec<&str> = line.splitn(3, '\t').collect();
-            let at: i64 = parts[0].parse().unwrap();
-            assert!(at >= last && !parts[1].is_empty() && !parts[2].starts_with('['), "{line}");
-            last = at;
-        }
-        assert!(text.lines().count() <= 200);
-    }
-
-    #[test]
-    fn a_pipe_tells_the_instances_apart_unless_the_line_does() {
-        assert!(output("essay --lines-max 5").starts_with("[pod/order-service-7d9f4c6b8-"));
-        assert!(output("essay --lines-max 5 --prefix compose").starts_with("order-service-7d9f4c6b8-"));
-        assert!(output("essay --lines-max 5 --format json").starts_with("{\"timestamp\":\"2026-03-02T09:00:00."));
-    }
-
-    #[test]
-    fn the_bare_line_is_the_one_of_the_story() {
-        let text = output("essay --format bare --prefix none --duration 40s --no-attempt-number");
-        assert!(text.lines().filter(|l| *l == "Connection failed, retrying in 0ms").count() > 5_000);
-    }
-
-    #[test]
-    fn the_truth_is_json() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("truth.json");
-        let text = output(&format!("jitter --truth {}", path.display()));
-        let truth: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        assert_eq!(truth["lines"], text.lines().count());
-        assert_eq!((&truth["policy"], &truth["jitter"], &truth["outcome"]), (&"exponential".into(), &"full".into(), &"recovered".into()));
-    }
-
-    #[test]
-    fn a_reader_that_goes_away_is_no_failure() {
-        struct Gone;
-        impl Write for Gone {
-            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
-                Err(ErrorKind::BrokenPipe.into())
-            }
-            fn flush(&mut self) -> std::io::Result<()> {
-                Ok(())
-            }
-        }
-        run(&parse("essay").unwrap(), &mut Gone).unwrap();
-    }
-
-    #[test]
-    fn a_pace_of_one_waits_for_the_time_between_two_lines() {
-        let mut pace = Pace { speed: 1.0, begun: None };
-        assert!(!pace.is_ahead(5_000));
-        assert!(pace.is_ahead(5_000 + 3_600 * 1_000_000_000));
-        let mut at_once = Pace { speed: f64::INFINITY, begun: None };
-        assert!(!at_once.is_ahead(0) && !at_once.is_ahead(i64::MAX));
-    }
-}
+mod tests;

@@ -20,6 +20,9 @@ use merged::Merged;
 /// Instances counted exactly; beyond, estimated (bottom-64 of the hashes).
 const INSTANCES_EXACT: usize = 64;
 
+/// Streams remembered.
+const STREAMS_MAX: usize = 16;
+
 /// What the diagnosis needs of one record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Observation {
@@ -61,6 +64,8 @@ pub struct Diagnosis {
     /// Bottom-64 of instance hashes.
     instances: Vec<u64>,
     instances_overfull: bool,
+    /// The first streams, for outcomes of records that name no instance.
+    streams: Vec<u32>,
     /// Records with a worker or an instance.
     keyed: u64,
     recovered_at: Option<i64>,
@@ -76,6 +81,7 @@ impl Diagnosis {
             merged: Merged::new(first),
             instances: Vec::new(),
             instances_overfull: false,
+            streams: Vec::new(),
             keyed: 0,
             recovered_at: None,
             gave_up_at: None,
@@ -87,6 +93,9 @@ impl Diagnosis {
         let key = if seen.worker != 0 { seen.worker } else { seen.instance };
         if seen.instance != 0 {
             self.count_instance(seen.instance);
+        }
+        if !self.streams.contains(&seen.stream) && self.streams.len() < STREAMS_MAX {
+            self.streams.push(seen.stream);
         }
         self.keyed += u64::from(key != 0);
         // Without any key the stream is the chain: one worker is as good as a key, several are found out by their shape.
@@ -103,6 +112,15 @@ impl Diagnosis {
     /// An instance gave up, as another fingerprint said.
     pub fn note_give_up(&mut self, at: i64) {
         self.gave_up_at = Some(self.gave_up_at.map_or(at, |before| before.max(at)));
+    }
+
+    /// Whether the instance (or, where none is named, the stream) is among those that retry.
+    #[must_use]
+    pub fn knows(&self, instance: u64, stream: u32) -> bool {
+        if instance != 0 && !self.instances.is_empty() {
+            return self.instances_overfull || self.instances.binary_search(&instance).is_ok();
+        }
+        self.streams.contains(&stream)
     }
 
     /// Records seen.

@@ -8,6 +8,7 @@ mod shape;
 
 pub use options::{Mode, Options};
 
+use crate::class;
 use crate::collapse::summary::Summary;
 use crate::collapse::{Closed, Collapse, Plain, Verdict};
 use crate::envelope::{Partial, stamp};
@@ -188,7 +189,7 @@ impl Engine {
             fingerprints: Fingerprints::new(options.fingerprints_max),
             streams: Vec::new(),
             clock: GlobalClock::new(),
-            collapse: Collapse::new(&options, if options.mask_secrets { secrets::mask } else { Cow::Borrowed }),
+            collapse: Collapse::new(&options, if options.mask_secrets { secrets::mask } else { |text| Cow::Borrowed(text) }),
             accounting: Accounting::default(),
             instance: Vec::new(),
             options,
@@ -285,7 +286,7 @@ impl Engine {
     /// the current windows, records per second over the last cell).
     #[must_use]
     pub fn busiest(&self, limit: usize) -> Vec<(Arc<Fingerprint>, u64, f64)> {
-        self.collapse.busiest(limit)
+        self.collapse.busiest(limit).into_iter().map(|busy| (busy.fingerprint, busy.absorbed, busy.per_second)).collect()
     }
 
     /// One line as read.
@@ -313,7 +314,7 @@ impl Engine {
     /// A further piece of a line that was longer than the limit goes the way of its head.
     fn rest_of_line(&mut self, stream: usize, arrival: UnixNanos, bytes: &[u8], sink: &mut dyn Sink) {
         if let Some(index) = self.streams[stream].absorbs_rest_of
-            && self.collapse.absorb_rest(index, StreamId(stream as u32), 1, bytes.len() as u64)
+            && self.collapse.absorb_rest(index, StreamId(stream as u32), bytes)
         {
             return;
         }
@@ -418,7 +419,7 @@ impl Engine {
                 return self.pass_through(stream, text.arrival, text.raw, text.lines, sink);
             }
             let streaming = at_hand.streaming.take();
-            self.finish_streaming(stream, streaming);
+            self.finish_streaming(stream, streaming, sink);
         }
         self.begin_record(stream, lane, shape_index, text, pid, sink);
     }
@@ -491,7 +492,7 @@ impl Engine {
         let held = self.streams[stream].lanes.get(lane).held.take();
         self.finish_held(stream, held, sink);
         let streaming = self.streams[stream].lanes.get(lane).streaming.take();
-        self.finish_streaming(stream, streaming);
+        self.finish_streaming(stream, streaming, sink);
     }
 
     /// No further line belongs to a held record.
@@ -514,7 +515,7 @@ impl Engine {
     }
 
     /// A record that streamed through has ended: the next one like it is a repeat.
-    fn finish_streaming(&mut self, stream: usize, streaming: Option<Streaming>) {
+    fn finish_streaming(&mut self, stream: usize, streaming: Option<Streaming>, sink: &mut dyn Sink) {
         let Some(streaming) = streaming.filter(|streaming| !streaming.parts.is_empty()) else { return };
         let Some(head) = self.fingerprints.still_at(streaming.head) else { return };
         if self.fingerprints.is_full() {
@@ -526,7 +527,27 @@ impl Engine {
         if let Some(index) = self.fingerprints.still_at(slot) {
             let last = self.streams[stream].clock.last().unwrap_or_default();
             self.fingerprints.touch(index, last);
-            self.collapse.note_passed(index, StreamId(stream as u32), last);
+            let occurrence = Occurrence {
+                fingerprint: &joined,
+                index,
+                stream: StreamId(stream as u32),
+                arrival: last,
+                working: last,
+                event: None,
+                feeds_rate: false,
+                late: false,
+                lines: streaming.lines,
+                raw: &[],
+                instance: None,
+                instance_hash: 0,
+                worker_hash: 0,
+                target: None,
+                attempt: None,
+                max_attempts: None,
+                delay: None,
+            };
+            let Self { collapse, accounting, .. } = self;
+            collapse.note_passed(&occurrence, &mut |closed| emit(accounting, sink, closed));
         }
     }
 
@@ -572,9 +593,9 @@ impl Engine {
             instance_hash,
             worker_hash,
             target: value(shape.target),
-            attempt: value(shape.attempt).and_then(crate::class::number),
-            max_attempts: value(shape.max_attempts).and_then(crate::class::number),
-            delay: value(shape.delay).and_then(crate::class::delay_ns),
+            attempt: value(shape.attempt).and_then(class::number),
+            max_attempts: value(shape.max_attempts).and_then(class::number),
+            delay: value(shape.delay).and_then(|text| class::delay_ns(text, &shape.delay_key)),
         };
         accounting.late_records += u64::from(working.is_late);
         let lines = u64::from(text.lines);

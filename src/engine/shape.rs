@@ -103,6 +103,8 @@ pub(super) struct Shape {
     pub attempt: Option<Field>,
     pub max_attempts: Option<Field>,
     pub delay: Option<Field>,
+    /// The bytes before the stated delay: a bare number takes its unit from them (`delay_ms=`).
+    pub delay_key: Box<[u8]>,
     pub target: Option<Field>,
 }
 
@@ -207,12 +209,21 @@ impl Learn<'_> {
             instance: field(envelope.instance),
             attempt: in_message(guess.attempt),
             max_attempts: in_message(guess.max_attempts),
+            delay_key: guess.delay.map_or(Box::default(), |delay| delay_key(message, delay)),
             delay: in_message(guess.delay),
             target: in_message(guess.target),
             fingerprint: Arc::new(Fingerprint::new(envelope.severity, template.text, guess.class, source)),
             slot: super::fingerprints::Slot::NONE,
         }
     }
+}
+
+/// Longest key that can name the unit of a delay, bytes.
+const DELAY_KEY_MAX: usize = 32;
+
+fn delay_key(message: &[u8], delay: Span) -> Box<[u8]> {
+    let end = (delay.start as usize).min(message.len());
+    Box::from(&message[end.saturating_sub(DELAY_KEY_MAX)..end])
 }
 
 /// CRI writes two pipes into one file: partial lines and traces of one must not take up lines of the other.

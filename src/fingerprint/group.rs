@@ -1,13 +1,12 @@
 //! Joins fingerprints that differ in one word: an extra beside the fingerprint, used where people read (`fingerprint`, `report`).
 //!
-//! Two steps, both timid. Templates that differ in nothing but the type of a placeholder (`<num>` and `<hex>` in one place) share a
-//! group from the start. A word position at which several different words have been seen in otherwise equal templates is a variable:
+//! Two steps, both timid. Templates that differ in nothing but the type of a placeholder (`<num>` and `<hex>` in one place), and
+//! one template at two severities, share a group from the start. A word position at which several different words have been seen in otherwise equal templates is a variable:
 //! those groups are joined, and what comes later joins at once. Never the first word, never a word that says how something
 //! went (`started`, `failed`, `up`, `closed` ...).
 //!
 //! Groups depend on the order of the lines; fingerprints do not. Every table has a bound; when one is full nothing more is joined.
 
-use crate::record::Severity;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use std::hash::BuildHasher;
@@ -45,8 +44,8 @@ pub struct Placed {
 /// What has been seen at one position of otherwise equal templates.
 #[derive(Debug)]
 enum Position {
-    /// Different words so far: hash of the word, whether it looks like an id, its group.
-    Watched(Vec<(u64, bool, GroupIndex)>),
+    /// Different words so far: hash of the word, its look, its group.
+    Watched(Vec<(u64, Look, GroupIndex)>),
     /// A variable; all its groups are one.
     Variable(GroupIndex),
     /// A word there says how something went.
@@ -80,10 +79,8 @@ impl Groups {
     }
 
     /// Finds the group of a fingerprint, or makes one; may join others. Call it once per new fingerprint.
-    pub fn place(&mut self, severity: Severity, template: &str) -> Placed {
+    pub fn place(&mut self, template: &str) -> Placed {
         let mut shape = String::with_capacity(template.len() + 4);
-        shape.push_str(severity.as_str());
-        shape.push(' ');
         erase_types(template, &mut shape);
         if let Some(&group) = self.shapes.get(shape.as_str()) {
             return Placed { group: self.current(group), is_new: false, joined: Vec::new() };
@@ -100,8 +97,8 @@ impl Groups {
         let hashes: Vec<u64> = words.iter().enumerate().map(|(i, word)| hash_at(i, word)).collect();
         let whole = hashes.iter().fold(words.len() as u64, |sum, hash| sum.wrapping_add(*hash));
         let without = |i: usize| whole.wrapping_sub(hashes[i]).wrapping_add((i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        // Word 0 is the severity, word 1 the first of the message.
-        let is_watched = |i: usize| i >= 2 && words.len() <= TEMPLATE_WORDS_MAX && words.len() >= 4 && is_joinable(words[i]);
+        let is_short = (3..=TEMPLATE_WORDS_MAX).contains(&words.len());
+        let is_watched = |i: usize| i >= 1 && is_short && look_of(words[i]).is_some();
         let known = (0..words.len()).filter(|&i| is_watched(i)).find_map(|i| match self.positions.get(&without(i)) {
             Some(Position::Variable(group)) => Some(*group),
             _ => None,
@@ -115,22 +112,23 @@ impl Groups {
             }
         };
         let mut joined = Vec::new();
-        for i in (0..words.len()).filter(|&i| i >= 2 && words.len() <= TEMPLATE_WORDS_MAX && words.len() >= 4) {
+        for i in (1..words.len()).filter(|_| is_short) {
             if self.positions.len() >= POSITIONS_MAX && !self.positions.contains_key(&without(i)) {
                 continue;
             }
             let position = self.positions.entry(without(i)).or_insert_with(|| Position::Watched(Vec::new()));
             let Position::Watched(seen) = position else { continue };
-            if says_how_it_went(words[i]) {
-                *position = Position::Never;
+            let Some(look) = look_of(words[i]) else {
+                if says_how_it_went(words[i]) {
+                    *position = Position::Never;
+                }
+                continue;
+            };
+            if seen.iter().any(|&(hash, ..)| hash == hashes[i]) {
                 continue;
             }
-            if !is_joinable(words[i]) || seen.iter().any(|&(hash, ..)| hash == hashes[i]) {
-                continue;
-            }
-            seen.push((hashes[i], is_id_like(words[i]), group));
-            let is_variable = seen.len() >= WORDS_PLAIN || (seen.len() >= WORDS_ID_LIKE && seen.iter().all(|&(_, id_like, _)| id_like));
-            if !is_variable {
+            seen.push((hashes[i], look, group));
+            if !is_variable(seen) {
                 continue;
             }
             let members: Vec<GroupIndex> = seen.iter().map(|&(_, _, member)| member).collect();
@@ -176,21 +174,66 @@ fn erase_types(template: &str, into: &mut String) {
         }
     }
     into.push_str(rest);
+    erase_answers(into);
+}
+
+/// A line of an access log is one story whatever the answer was, unless the server refused (429) or failed (5xx).
+fn erase_answers(shape: &mut String) {
+    let Some(at) = shape.find("HTTP/<*>\"") else { return };
+    let tail = &shape[at..];
+    let code = tail.match_indices(' ').map(|(i, _)| i + 1).find(|&i| {
+        let word = tail[i..].as_bytes();
+        word.len() >= 3 && word[0] == b'4' && word[..3].iter().all(u8::is_ascii_digit) && &word[..3] != b"429" && matches!(word.get(3), None | Some(b' '))
+    });
+    if let Some(code) = code {
+        shape.replace_range(at + code..at + code + 3, "<*>");
+    }
 }
 
 fn hash_at(position: usize, word: &str) -> u64 {
     FixedState::with_seed(0x5153_454C_4348).hash_one((position as u64, word))
 }
 
-/// A word that can be a name: no placeholder in it, a letter or two.
-fn is_joinable(word: &str) -> bool {
-    word.len() >= 2 && !word.contains("<*>") && word.bytes().any(|byte| byte.is_ascii_alphabetic() || byte >= 0x80) && !says_how_it_went(word)
+/// What a word looks like to somebody who wonders whether it is a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// A placeholder: variable already.
+    Masked,
+    /// A name with a digit (`eth0`): weak to the masks, strong beside a placeholder.
+    Numbered,
+    /// `_`, `.`, capitals inside.
+    Named,
+    /// Any other word.
+    Plain,
 }
 
-fn is_id_like(word: &str) -> bool {
-    let inner = word.as_bytes().get(1..).unwrap_or_default();
-    word.bytes().any(|byte| matches!(byte, b'_' | b'.' | b'@' | b'/' | b'$') || byte.is_ascii_digit())
-        || (inner.iter().any(u8::is_ascii_uppercase) && inner.iter().any(u8::is_ascii_lowercase))
+/// `None` for what is never a name: punctuation, words of outcome, a placeholder with text round it.
+fn look_of(word: &str) -> Option<Look> {
+    let bare = word.trim_matches(|letter: char| letter.is_ascii_punctuation() && !matches!(letter, '<' | '>' | '*'));
+    if bare == "<*>" {
+        return Some(Look::Masked);
+    }
+    if word.len() < 2 || word.contains("<*>") || !word.bytes().any(|byte| byte.is_ascii_alphabetic() || byte >= 0x80) || says_how_it_went(word) {
+        return None;
+    }
+    let inner = bare.as_bytes().get(1..).unwrap_or_default();
+    Some(if bare.bytes().any(|byte| byte.is_ascii_digit()) {
+        Look::Numbered
+    } else if bare.contains(['_', '.', '@', '/', '$']) || (inner.iter().any(u8::is_ascii_uppercase) && inner.iter().any(u8::is_ascii_lowercase)) {
+        Look::Named
+    } else {
+        Look::Plain
+    })
+}
+
+/// Whether the words seen at a position are values of one variable.
+fn is_variable(seen: &[(u64, Look, GroupIndex)]) -> bool {
+    let count = |look| seen.iter().filter(|&&(_, one, _)| one == look).count();
+    let (numbered, named) = (count(Look::Numbered), count(Look::Named));
+    if count(Look::Masked) > 0 && numbered > 0 {
+        return true;
+    }
+    seen.len() >= WORDS_PLAIN || (seen.len() >= WORDS_ID_LIKE && numbered + named == seen.len())
 }
 
 /// Words of outcome and state: two of them are two stories.

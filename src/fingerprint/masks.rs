@@ -68,6 +68,10 @@ impl<'a> Masker<'a> {
                 b'\\' if self.byte(self.at + 1) == b'\\' && is_glue(self.byte(self.at + 2)) => self.windows_path(self.at),
                 b'"' => self.quote(),
                 b'~' if self.byte(self.at + 1) == b'/' && !is_glue(self.out.last()) => self.path(self.at, self.at + 1),
+                b'.' if !is_glue(self.out.last()) && (self.shape[self.at..].starts_with(b"./") || self.shape[self.at..].starts_with(b"../")) => {
+                    let slash = self.at + if self.byte(self.at + 1) == b'/' { 1 } else { 2 };
+                    self.path(self.at, slash);
+                }
                 b'@' => self.at_sign(),
                 b'(' if self.shape[self.at..].starts_with(b"(null)") || self.shape[self.at..].starts_with(b"(nil)") => {
                     let len = if self.byte(self.at + 3) == b'l' && self.byte(self.at + 2) == b'i' { 5 } else { 6 };
@@ -145,9 +149,12 @@ impl<'a> Masker<'a> {
             return self.mask(TIME, stop);
         }
         if let Some(kind) = names::dotted(name) {
-            let kind = if kind == names::Dotted::Host { HOST } else { ID };
-            let stop = if kind == HOST { self.port_end(end) } else { end };
-            return self.mask(kind, stop);
+            // `cache.client.max-size : 12`: the name of a setting.
+            let is_setting = kind == names::Dotted::Host && next == b' ' && matches!(self.byte(end + 1), b':' | b'=') && self.byte(end + 2) == b' ';
+            if !is_setting {
+                let host = kind == names::Dotted::Host;
+                return self.mask(if host { HOST } else { ID }, if host { self.port_end(end) } else { self.inner_class_end(end) });
+            }
         }
         if names::is_data_file(name) {
             return self.mask(PATH, end);
@@ -252,6 +259,11 @@ impl<'a> Masker<'a> {
         // `10.0.0.1:80:` is a port as well: a text follows.
         let is_before_text = self.byte(end) == b':' && self.byte(end + 1) == NUM && self.byte(end + 2) == b':' && self.byte(end + 3) == b' ';
         if is_port || is_sentence || is_before_text { end + 2 } else { end }
+    }
+
+    /// `Outer$Inner`: the end of the inner names.
+    fn inner_class_end(&self, end: usize) -> usize {
+        end + self.shape[end..].iter().take_while(|&&byte| byte == b'$' || is_glue(byte) || is_placeholder(byte)).count()
     }
 
     fn stop_from(&self, from: usize) -> usize {
@@ -423,6 +435,9 @@ impl<'a> Masker<'a> {
         let mut stop = stop;
         while stop > value && matches!(self.shape[stop - 1], b'.' | b':') {
             stop -= 1;
+        }
+        if !self.is_list && names::is_built_in_account(&self.shape[value..stop]) {
+            return;
         }
         self.mask(ANY, stop);
     }

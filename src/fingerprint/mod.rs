@@ -7,5 +7,6 @@ mod masks;
 mod names;
 mod normalise;
 pub mod template;
+pub mod trace;
 
 pub use id::{Fingerprint, MASK_VERSION};

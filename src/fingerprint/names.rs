@@ -39,7 +39,9 @@ pub(super) fn dotted(name: &[u8]) -> Option<Dotted> {
         let is_host = name[0].is_ascii_lowercase() && !name.contains(&b'_') && TOP_LEVEL.contains(&last);
         return is_host.then_some(Dotted::Host);
     }
-    if is_exception(last) {
+    // `com.example.action.SCREEN_ON`: a constant says what happened, an exception what went wrong.
+    let is_constant = last.len() > 1 && last.iter().all(|&byte| byte.is_ascii_uppercase() || byte == b'_');
+    if is_constant || is_exception(last) {
         return None;
     }
     Some(if last[0].is_ascii_uppercase() { Dotted::Class } else { Dotted::Host })
@@ -100,6 +102,11 @@ pub(super) fn is_identity_key(key: &[u8]) -> bool {
         b"session_id", b"path", b"file", b"filename", b"url", b"uri", b"pod", b"node", b"acct",
     ];
     KEYS.iter().any(|known| key.eq_ignore_ascii_case(known))
+}
+
+/// Accounts that every system has. Under `user=` they are a role, not a person: an attack on root is its own story.
+pub(super) fn is_built_in_account(name: &[u8]) -> bool {
+    [&b"root"[..], b"guest", b"test", b"admin", b"administrator", b"nobody", b"anonymous", b"system"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// Keys whose value says what went wrong: it is masked like a message, not hidden.

@@ -162,6 +162,18 @@ impl Output {
             self.bytes.pop();
             start = start.saturating_sub(1);
         }
+        // Masked digits (`****1234`) and signs (`+0.5`).
+        while self.last() == b'*' && !self.bytes.is_empty() {
+            self.bytes.pop();
+            start = start.saturating_sub(1);
+        }
+        if matches!(self.last(), b'+' | b'-') {
+            let before = self.bytes.len().checked_sub(2).map_or(b' ', |at| self.bytes[at]);
+            if matches!(before, b' ' | b'=' | b':' | b'(' | b',' | b'[') {
+                self.bytes.pop();
+                start = start.saturating_sub(1);
+            }
+        }
         let floor = self.bytes.len().saturating_sub(LIST_GAP_MAX + 1);
         let mut at = self.bytes.len();
         while at > floor {
@@ -191,7 +203,7 @@ impl Output {
         if is_placeholder(self.last()) {
             while skip < text.len() {
                 let next_is_glue = text.get(skip + 1).is_some_and(|&byte| is_glue(byte));
-                if !is_glue(text[skip]) && !(matches!(text[skip], b'-' | b'.') && next_is_glue) {
+                if !is_glue(text[skip]) && !(matches!(text[skip], b'-' | b'.' | b'$') && next_is_glue) {
                     break;
                 }
                 skip += 1;

@@ -30,7 +30,7 @@ pub enum Format {
 pub enum Prefix {
     /// Nothing: a lone pipe names no instance.
     None,
-    /// `[pod/NAME/order-service] `, as `kubectl logs --prefix` does.
+    /// `[pod/NAME/CONTAINER] `, as `kubectl logs --prefix` does.
     Kubectl,
     /// `NAME  | `, as `docker compose logs` does.
     Compose,
@@ -65,7 +65,6 @@ pub fn render(line: &SimLine, instance: &str, format: Format, prefix: Prefix, ou
         if format == Format::Cri {
             let stream = if line.severity >= Severity::Error { "stderr" } else { "stdout" };
             let time = Civil::of(line.at);
-            // The runtime stamps a little after the program; never the same digits.
             put(out, format_args!("{}.{:09}Z {stream} F ", time.date_and_time('T'), time.nanos));
         }
         out.push_str(text);
@@ -86,6 +85,7 @@ fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
 const fn container(line: &SimLine) -> &'static str {
     match line.writer {
         Writer::Service => "order-service",
+        Writer::Broker => "activemq",
         Writer::Postgres => "postgres",
         Writer::Kubelet => "kubelet",
     }
@@ -105,7 +105,7 @@ const fn level(severity: Severity) -> &'static str {
 fn native(line: &SimLine, out: &mut String, of_services: fn(&SimLine, &mut String)) {
     let time = Civil::of(line.at);
     match line.writer {
-        Writer::Service => of_services(line, out),
+        Writer::Service | Writer::Broker => of_services(line, out),
         Writer::Postgres => {
             let word = if line.severity == Severity::Fatal { "FATAL" } else { "LOG" };
             let pid = 400 + line.at / 1_000_000 % 60_000; // every connection has a process of its own
@@ -137,7 +137,7 @@ fn python(line: &SimLine, out: &mut String) {
 }
 
 fn json(line: &SimLine, instance: &str, out: &mut String) {
-    put(out, format_args!("{{\"timestamp\":\"{}\",\"level\":\"{}\",\"service\":\"order-service\",\"pod\":", rfc3339_millis(line.at), level(line.severity)));
+    put(out, format_args!("{{\"timestamp\":\"{}\",\"level\":\"{}\",\"service\":\"{}\",\"pod\":", rfc3339_millis(line.at), level(line.severity), container(line)));
     quote(instance, out);
     out.push_str(",\"thread\":");
     quote(&line.thread, out);

@@ -118,12 +118,15 @@ impl Policy {
     /// The wait after failed attempt `attempt` (1 is the first); `last` is the wait before, 0 at the beginning.
     pub fn delay(&self, attempt: u32, last: i64, random: &mut Random) -> i64 {
         let step = self.reset_every.map_or(attempt, |n| (attempt - 1) % n.max(1) + 1);
+        if self.base == 0 {
+            return 0; // and no nought times infinity below
+        }
         let base = self.base as f64;
         let wait = match self.growth {
             Growth::Immediate => return 0,
             Growth::Fixed => base,
             Growth::Linear => base * f64::from(step),
-            Growth::Exponential => base * self.factor.powi(step as i32 - 1),
+            Growth::Exponential => base * power(self.factor, step - 1),
         }
         .min(self.cap as f64);
         let spread = match self.jitter {
@@ -137,6 +140,19 @@ impl Policy {
         };
         spread as i64
     }
+}
+
+/// `x` to the `n`, by multiplications alone: `powi` may round differently from machine to machine, and runs must not.
+fn power(mut x: f64, mut n: u32) -> f64 {
+    let mut result = 1.0;
+    while n > 0 {
+        if n % 2 == 1 {
+            result *= x;
+        }
+        x *= x;
+        n /= 2;
+    }
+    result
 }
 
 /// When a circuit breaker opens, and for how long.

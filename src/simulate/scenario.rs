@@ -1,6 +1,6 @@
 //! What is to be simulated, and the ready-made stories.
 
-use super::policy::{BreakerLimits, BudgetLimits, Growth, Jitter, Policy};
+use super::policy::{BreakerLimits, BudgetLimits, Growth, Jitter, OnGiveUp, Policy};
 use super::server::Capacity;
 use crate::time::{MILLI, SECOND, UnixNanos};
 
@@ -161,17 +161,28 @@ impl Scenario {
         check((1..=CLIENTS_MAX).contains(&self.clients), "clients must be 1 to 1000");
         check((1..=WORKERS_MAX).contains(&self.workers), "workers must be 1 to 256");
         check((1..=DURATION_MAX).contains(&self.duration), "duration must be more than nothing and at most 1d");
-        check(self.capacity.handshakes_per_second.is_finite() && self.capacity.handshakes_per_second >= 0.01, "capacity must be at least 0.01 handshakes a second");
+        let rate = self.capacity.handshakes_per_second;
+        check((0.01..=1e6).contains(&rate), "capacity must be 0.01 to 1000000 handshakes a second");
         check(self.capacity.backlog >= 1, "backlog must be at least 1");
-        check(self.timeout >= MILLI, "timeout must be at least 1ms");
-        check(self.attempt_cost >= 10_000, "attempt-cost must be at least 10us, or the run would never end");
-        check(self.work_every >= MILLI, "work-every must be at least 1ms");
-        check(self.policy.base >= 0 && self.policy.cap >= self.policy.base, "cap must not be below base; raise --cap or lower --base");
-        check(self.policy.factor.is_finite() && self.policy.factor >= 1.0, "factor must be at least 1");
-        check(self.policy.max_attempts != Some(0), "max-attempts must be at least 1; leave it out for attempts without end");
+        check((0..=SECOND).contains(&self.capacity.refusal_cost), "refusal-cost must be at most 1s");
+        check((MILLI..=DURATION_MAX).contains(&self.timeout), "timeout must be 1ms to 1d");
+        check((10_000..=DURATION_MAX).contains(&self.attempt_cost), "attempt-cost must be 10us to 1d");
+        check((MILLI..=DURATION_MAX).contains(&self.work_every), "work-every must be 1ms to 1d");
+        let policy = &self.policy;
+        check(0 <= policy.base && policy.base <= policy.cap, "cap must not be below base; raise --cap or lower --base");
+        check(policy.cap <= DURATION_MAX, "cap must be at most 1d");
+        check(policy.factor.is_finite() && policy.factor >= 1.0, "factor must be at least 1");
+        check(policy.max_attempts != Some(0), "max-attempts must be at least 1; leave it out for attempts without end");
+        check(policy.reset_every != Some(0), "reset-every must be at least 1; leave it out for a backoff that is never reset");
+        if let OnGiveUp::StartAgain(pause) | OnGiveUp::Exit(pause) = policy.on_give_up {
+            check((0..=DURATION_MAX).contains(&pause), "give-up-pause must be at most 1d");
+        }
+        let open_for = policy.breaker.map_or(SECOND, |limits| limits.open_for);
+        check((MILLI..=DURATION_MAX).contains(&open_for), "a breaker must stay open for 1ms to 1d");
         check(self.trace_lines <= 200, "trace-lines must be at most 200");
         for (what, span) in [("outage", self.outage), ("restart", self.restart)] {
-            check(span.is_none_or(|(from, to)| 0 <= from && from < to), &format!("{what} must end after it begins; write for example --{what} 30s..32s"));
+            let good = span.is_none_or(|(from, to)| 0 <= from && from < to && to <= DURATION_MAX);
+            check(good, &format!("{what} must end after it begins, within a day; write for example --{what} 30s..32s"));
         }
         wrong
     }

@@ -2,8 +2,10 @@
 
 use std::ops::ControlFlow;
 
+use proptest::prelude::*;
+
 use super::format::{Format, Prefix, render};
-use super::policy::{Growth, Jitter, OnGiveUp, Policy};
+use super::policy::{BreakerLimits, Growth, Jitter, OnGiveUp, Policy};
 use super::scenario::NAMES;
 use super::*;
 use crate::time::{MILLI, SECOND};
@@ -140,14 +142,63 @@ fn the_truth_counts_what_was_written() {
     assert_eq!(text.lines().count() as u64, truth.lines);
     assert_eq!(truth.lines_per_instance.iter().map(|(_, n)| n).sum::<u64>(), truth.lines);
     assert_eq!(truth.attempts_per_instance.iter().map(|(_, n)| n).sum::<u64>(), truth.attempts);
-    assert_eq!(text.lines().filter(|l| l.contains(" failed, retrying in ")).count() as u64, truth.retry_records);
+    let pattern = regex::Regex::new(truth.attempt_line.unwrap()).unwrap();
+    assert_eq!(text.lines().filter(|l| pattern.is_match(l)).count() as u64, truth.retry_records);
 }
 
 #[test]
 fn all_mistakes_are_told_at_once() {
     let wrong = Scenario { clients: 0, outage: Some((5, 5)), ..Scenario::essay() };
     let told = simulate(&wrong, &mut |_| ControlFlow::Continue(())).unwrap_err();
-    assert_eq!(told, ["clients must be 1 to 1000", "outage must end after it begins; write for example --outage 30s..32s"]);
+    assert_eq!(told, ["clients must be 1 to 1000", "outage must end after it begins, within a day; write for example --outage 30s..32s"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever the figures: the run ends, in order, within its limits, and the books are right.
+    #[test]
+    fn any_run_ends_and_keeps_its_books(
+        seed: u64, story in 0usize..3, clients in 1usize..30, workers in 1usize..4, growth in 0usize..4, jitter in 0usize..4,
+        base_ms in 0i64..400, max_attempts in proptest::option::of(1u32..6), on_give_up in 0usize..3, breaker: bool, budget: bool,
+        lock_step: bool, outage_ms in 1i64..20_000, restart: bool, trace_lines in 0u32..3, backlog in 1usize..5,
+    ) {
+        let policy = Policy {
+            growth: [Growth::Immediate, Growth::Fixed, Growth::Linear, Growth::Exponential][growth],
+            jitter: [Jitter::None, Jitter::Full, Jitter::Equal, Jitter::Decorrelated][jitter],
+            base: base_ms * MILLI,
+            max_attempts,
+            on_give_up: [OnGiveUp::Drop, OnGiveUp::StartAgain(0), OnGiveUp::Exit(SECOND)][on_give_up],
+            breaker: breaker.then_some(BreakerLimits { failures: 3, open_for: SECOND }),
+            ..Policy::immediate()
+        };
+        let mut scenario = Scenario {
+            story: [Story::Broker, Story::Postgres, Story::CrashLoop][story],
+            clients, workers, policy, lock_step, trace_lines, seed,
+            outage: Some((5 * SECOND, 5 * SECOND + outage_ms * MILLI)),
+            restart: restart.then_some((15 * SECOND, 17 * SECOND)),
+            duration: 40 * SECOND,
+            lines_max: 30_000,
+            ..Scenario::essay()
+        };
+        scenario.capacity.backlog = backlog;
+        if budget {
+            scenario = scenario.with_budget(5.0, 1.0);
+        }
+        let (mut last, mut lines) = (scenario.start.0, 0);
+        let truth = simulate(&scenario, &mut |line| {
+            assert!(line.at >= last && line.instance <= clients);
+            last = line.at;
+            lines += 1 + line.trace.len() as u64;
+            ControlFlow::Continue(())
+        }).unwrap();
+        prop_assert!(last < scenario.start.0 + scenario.duration);
+        prop_assert_eq!(truth.lines, lines);
+        prop_assert!(lines <= 30_000);
+        prop_assert_eq!(truth.lines_per_instance.iter().map(|(_, n)| n).sum::<u64>(), lines);
+        prop_assert!(max_attempts.is_none_or(|most| truth.attempts_in_a_row_max < most));
+        prop_assert!(story == 2 || truth.attempts >= truth.successes);
+    }
 }
 
 /// The essay without the restart that ends it.

@@ -8,7 +8,7 @@ use crate::time::{MILLI, SECOND};
 
 /// Retry lines in a second that make it a second of storm: `r_min` of the detector's definition.
 const STORM_LINES_PER_SECOND: u32 = 5;
-/// Seconds of storm that make a storm.
+/// Such seconds in a row that make a storm.
 const STORM_SECONDS: usize = 10;
 /// A run whose last seconds hold no retry line has recovered.
 const CALM_SECONDS: usize = 5;
@@ -114,11 +114,13 @@ pub struct Truth {
     pub breaker: bool,
     /// A retry budget is in place.
     pub budget: bool,
+    /// A regular expression for the line of each failed attempt that is repeated; `None` where there is none.
+    pub attempt_line: Option<&'static str>,
     /// All start at the same instant.
     pub lockstep: bool,
     /// `healthy`, `recovered`, `gave_up`, `ongoing`.
     pub outcome: &'static str,
-    /// Ten seconds or more with five retry lines or more each.
+    /// Ten seconds or more in a row with five retry lines or more each.
     pub storm: bool,
     /// In words.
     pub storm_why: String,
@@ -132,6 +134,8 @@ pub struct Truth {
     pub cut_short: bool,
     /// Lines written.
     pub lines: u64,
+    /// Lines of these that were lost on purpose ([`super::damage::Damage::loss`]).
+    pub lines_lost: u64,
     /// Lines of each instance, by name.
     pub lines_per_instance: Vec<(String, u64)>,
     /// Attempts in all.
@@ -172,7 +176,11 @@ impl Truth {
         }
         let policy = &scenario.policy;
         let stormy = |second: &usize| tally.retry_per_second[*second] >= STORM_LINES_PER_SECOND;
-        let storm_seconds = (0..seconds).filter(stormy).count();
+        let (mut storm_seconds, mut run) = (0, 0);
+        for second in 0..seconds {
+            run = if stormy(&second) { run + 1 } else { 0 };
+            storm_seconds = storm_seconds.max(run);
+        }
         let storm_end_s = (0..seconds).rfind(stormy).map(|second| second as u64 + 1);
         let storm = storm_seconds >= STORM_SECONDS;
         let calm = tally.retry_per_second.iter().rev().take(CALM_SECONDS).all(|n| *n == 0);
@@ -205,15 +213,17 @@ impl Truth {
             reset_every: policy.reset_every,
             breaker: policy.breaker.is_some(),
             budget: policy.budget.is_some(),
+            attempt_line: (scenario.story != Story::CrashLoop).then_some("failed, (retrying in|will be retried)"),
             lockstep: scenario.lock_step,
             outcome,
             storm,
-            storm_why: format!("{storm_seconds} seconds with {STORM_LINES_PER_SECOND} retry lines or more, peak {peak} attempts/s"),
+            storm_why: format!("{storm_seconds} seconds in a row with {STORM_LINES_PER_SECOND} retry lines or more, peak {peak} attempts/s"),
             outage_s: scenario.outage.map(|(from, to)| [from as f64 / 1e9, to as f64 / 1e9]),
             storm_end_s,
             storm_outlived_outage_s: scenario.outage.zip(storm_end_s).map(|((_, to), end)| (end as f64 - to as f64 / 1e9).max(0.0)),
             cut_short: tally.cut_short,
             lines: tally.lines,
+            lines_lost: 0,
             lines_per_instance: names(&tally.lines_of),
             attempts: tally.attempts,
             attempts_per_instance: names(&tally.attempts_of),

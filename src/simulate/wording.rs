@@ -21,6 +21,8 @@ pub enum Failure {
 pub enum Writer {
     /// A service with a logger of its own.
     Service,
+    /// A message broker, with a logger as services have.
+    Broker,
     /// A PostgreSQL server.
     Postgres,
     /// A kubelet (klog).

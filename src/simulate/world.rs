@@ -26,6 +26,7 @@ enum Event {
     Everyday { client: usize },
     ClientsStop,
     ClientStarts { client: usize },
+    Notices { worker: usize, turn: u64 },
     Order { worker: usize, turn: u64 },
     Attempt { worker: usize, turn: u64 },
     Failed { worker: usize, turn: u64, full: bool },
@@ -157,13 +158,14 @@ impl<'a> World<'a> {
             }
             Event::ClientsStop => self.clients_stop(now),
             Event::ClientStarts { client } => self.client_starts(now, client),
+            Event::Notices { worker, turn } if self.is_current(worker, turn) => self.notices(now, worker),
             Event::Order { worker, turn } if self.is_current(worker, turn) => self.order(now, worker),
             Event::Attempt { worker, turn } if self.is_current(worker, turn) => self.attempt(now, worker),
             Event::Failed { worker, turn, full } if self.is_current(worker, turn) => {
                 self.failed(now, worker, if full { Failure::Full } else { Failure::Down });
             }
             Event::TimedOut { worker, turn } if self.is_current(worker, turn) => self.failed(now, worker, Failure::TimedOut),
-            Event::Order { .. } | Event::Attempt { .. } | Event::Failed { .. } | Event::TimedOut { .. } => {}
+            Event::Notices { .. } | Event::Order { .. } | Event::Attempt { .. } | Event::Failed { .. } | Event::TimedOut { .. } => {}
         }
     }
 
@@ -184,23 +186,25 @@ impl<'a> World<'a> {
             _ => "terminating any other active server processes because of crash of another server process",
         });
         for worker in 0..self.workers.len() {
+            let up = self.clients[self.workers[worker].client].up;
+            if up && self.workers[worker].phase != Phase::BackingOff {
+                let noticed = now + if self.scenario.lock_step { 0 } else { self.random.below(150) as i64 * MILLI };
+                let turn = self.next_turn(worker);
+                self.plan(noticed, Event::Notices { worker, turn });
+            }
+        }
+    }
+
+    /// A worker sees that its session, or its attempt, is gone.
+    fn notices(&mut self, now: i64, worker: usize) {
+        if worker.is_multiple_of(self.scenario.workers) {
+            let message = format!("Connection to {} lost: java.io.EOFException", wording::target(self.scenario.story));
             let client = self.workers[worker].client;
-            if !self.clients[client].up {
-                continue;
-            }
-            let noticed = now + if self.scenario.lock_step { 0 } else { self.random.below(150) as i64 * MILLI };
-            if worker % self.scenario.workers == 0 {
-                let message = format!("Connection to {} lost: java.io.EOFException", wording::target(self.scenario.story));
-                // Said now, although it is noticed a little later: lines leave this loop in the order of time.
-                self.say(now, client, "net-reader-1", Severity::Warn, wording::connector(self.scenario.story), message, LineKind::Trigger);
-            }
-            let event = match self.workers[worker].phase {
-                Phase::Idle => |worker, turn| Event::Order { worker, turn },
-                Phase::Trying => |worker, turn| Event::Failed { worker, turn, full: false },
-                Phase::BackingOff => continue,
-            };
-            let turn = self.next_turn(worker);
-            self.plan(noticed, event(worker, turn));
+            self.say(now, client, "net-reader-1", Severity::Warn, wording::connector(self.scenario.story), message, LineKind::Trigger);
+        }
+        match self.workers[worker].phase {
+            Phase::Trying => self.failed(now, worker, Failure::Down),
+            Phase::Idle | Phase::BackingOff => self.order(now, worker),
         }
     }
 
@@ -212,6 +216,10 @@ impl<'a> World<'a> {
     }
 
     fn client_starts(&mut self, now: i64, client: usize) {
+        let is_stopped = self.scenario.restart.is_some_and(|(stop, start)| (stop..start).contains(&now));
+        if self.clients[client].up || is_stopped {
+            return; // a supervisor does not start what somebody stopped, nor what runs
+        }
         self.clients[client] = Client::new(self.scenario);
         self.say(now, client, "main", Severity::Info, "com.example.orders.Application", "Started order-service in 2.8 s".to_owned(), LineKind::Ordinary);
         for worker in client * self.scenario.workers..(client + 1) * self.scenario.workers {
@@ -302,7 +310,8 @@ impl<'a> World<'a> {
     /// healthy day is one: the orders do not meet at the server.
     fn beat(&self, worker: usize) -> (i64, i64) {
         let every = self.scenario.work_every * self.scenario.workers as i64;
-        (every * worker as i64 / self.workers.len() as i64, every)
+        let share = i128::from(every) * worker as i128 / self.workers.len() as i128; // a day times 256,000 workers is more than an i64
+        (share as i64, every)
     }
 
     fn failed(&mut self, now: i64, worker: usize, failure: Failure) {
@@ -366,7 +375,7 @@ impl<'a> World<'a> {
     }
 
     fn server_says(&mut self, now: i64, severity: Severity, kind: LineKind, text: fn(Story) -> &'static str) {
-        let writer = if self.scenario.story == Story::Postgres { Writer::Postgres } else { Writer::Service };
+        let writer = if self.scenario.story == Story::Postgres { Writer::Postgres } else { Writer::Broker };
         self.emit(&SimLine {
             at: self.scenario.start.0 + now,
             instance: self.scenario.clients,

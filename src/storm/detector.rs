@@ -84,6 +84,8 @@ pub struct Detector {
     evaluated: i64,
     /// The latest second with a record.
     latest: i64,
+    /// No record up to this second since it fell asleep.
+    slept_until: i64,
     born: i64,
     /// Usual records per second.
     baseline: f64,
@@ -120,6 +122,7 @@ impl Detector {
             bins: [0; BINS],
             evaluated: now - 1,
             latest: now,
+            slept_until: i64::MIN,
             born: now,
             baseline: 0.0,
             in_grace: started.is_some_and(|start| now - start <= GRACE_FIRST_SECONDS),
@@ -141,6 +144,9 @@ impl Detector {
     /// Counts one record; `second` is at most 2 s before the latest.
     pub fn count(&mut self, second: i64, at: i64, bytes: u64) {
         if second > self.latest {
+            if self.is_asleep() {
+                self.slept_until = second - 1;
+            }
             // Bins of the seconds between are stale.
             for stale in (self.latest + 1).max(second - BINS as i64 + 1)..=second {
                 self.bins[bin(stale)] = 0;
@@ -214,15 +220,13 @@ impl Detector {
         if self.evaluated >= until {
             return None;
         }
-        if self.is_asleep() {
-            // Nothing since: only the baseline fades.
-            let to = if self.latest > self.evaluated { (self.latest - 1).min(until) } else { until };
-            if to > self.evaluated {
-                let gap = (to - self.evaluated) as f64;
-                self.baseline *= (1.0 - self.weight(self.evaluated)).powf(gap);
-                self.evaluated = to;
-                return Some(Step::Nothing);
-            }
+        // Nothing since it fell asleep: only the baseline fades.
+        let to = if self.is_asleep() { until } else { self.slept_until.min(until) };
+        if to > self.evaluated {
+            let gap = (to - self.evaluated) as f64;
+            self.baseline *= (1.0 - self.weight(self.evaluated)).powf(gap);
+            self.evaluated = to;
+            return Some(Step::Nothing);
         }
         self.evaluated += 1;
         Some(self.evaluate(self.evaluated))
@@ -325,7 +329,8 @@ impl Detector {
         self.peak = (from..=self.latest).map(|second| self.in_second(second)).max().unwrap_or(0);
     }
 
-    fn calm(&mut self) {
+    /// Forgets the bout: back to idle, nothing counted.
+    pub fn calm(&mut self) {
         self.state = State::Idle;
         self.people.clear();
         self.records = 0;
@@ -419,14 +424,14 @@ mod tests {
     #[test]
     fn a_storm_ends_after_a_minute_of_quiet() {
         let steps = run(None, 200, |second| if second < 30 { 20 } else { 0 });
-        // r5 falls below 2.5/s in second 33.
-        assert_eq!(steps[2], (92, Step::Resolved), "{steps:?}");
+        // r5 falls below 2.5/s in second 34.
+        assert_eq!(steps[2], (93, Step::Resolved), "{steps:?}");
     }
 
     #[test]
     fn what_runs_when_squelch_starts_is_taken_for_normal() {
         assert_eq!(run(Some(0), 300, |_| 7), []);
-        assert_eq!(run(Some(0), 30, |_| 150), [(13, Step::Fired(Rule::Running))]);
+        assert_eq!(run(Some(0), 30, |_| 150), [(12, Step::Fired(Rule::Running))]);
     }
 
     #[test]

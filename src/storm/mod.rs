@@ -14,5 +14,5 @@ mod text;
 
 pub use detector::Rule;
 pub use report::{AlertLevel, Phase, StormEvent, StormId, StormReport, Timeline};
-pub use storms::{StormOptions, StormView, Storms};
+pub use storms::{Diagnosed, StormOptions, StormView, Storms};
 pub use text::alert_text;

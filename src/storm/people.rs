@@ -1,6 +1,6 @@
 //! Who takes part: instances (bottom-64 by hash, so that the same are kept in any order) and targets, with counts.
 
-use super::super::diagnosis::spread;
+use crate::diagnosis::spread;
 
 /// Instances kept.
 const INSTANCES_MAX: usize = 64;
@@ -99,6 +99,12 @@ impl People {
     #[must_use]
     pub fn shares_instance(&self, other: &Self) -> bool {
         self.instances.iter().any(|person| other.instances.binary_search_by_key(&person.hash, |person| person.hash).is_ok())
+    }
+
+    /// Whether it takes part.
+    #[must_use]
+    pub fn has(&self, hash: u64) -> bool {
+        self.instances.binary_search_by_key(&hash, |person| person.hash).is_ok()
     }
 
     /// Whether both name targets and none is in both.

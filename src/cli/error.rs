@@ -1,5 +1,6 @@
 //! How squelch ends: exit codes, and errors for people.
 
+use crate::inputs::open::plain;
 use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -66,7 +67,7 @@ impl Failure {
     /// Stdout took no more.
     #[must_use]
     pub fn stdout(error: &io::Error) -> Self {
-        Self::new(Exit::Failure, format!("cannot write to stdout: {error}"))
+        Self::new(Exit::Failure, format!("cannot write to stdout: {}", plain(error)))
     }
 }
 

@@ -14,10 +14,14 @@ pub mod simulate;
 pub use error::{Exit, Failure};
 pub use options::Cli;
 
+use crate::inputs::open::{self, Source};
 use clap::{CommandFactory, Parser};
-use options::Command;
-use std::io::{self, Write};
+use fingerprint::FingerprintOptions;
+use options::{Command, FingerprintArguments};
+use simulate::SimulateArgs;
+use std::io::{self, BufReader, BufWriter, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Runs squelch with the arguments of this process.
 #[must_use]
@@ -30,6 +34,8 @@ pub fn main() -> ExitCode {
         None => pipe::run(&cli.pipe),
         Some(Command::Report(arguments)) => report::run(arguments),
         Some(Command::Explain(arguments)) => explain::run(arguments),
+        Some(Command::Fingerprint(arguments)) => run_fingerprint(arguments),
+        Some(Command::Simulate(arguments)) => run_simulate(arguments),
     };
     match result {
         Ok(exit) => exit.into(),
@@ -39,6 +45,31 @@ pub fn main() -> ExitCode {
         }
     }
 }
+
+fn run_fingerprint(arguments: &FingerprintArguments) -> Result<Exit, Failure> {
+    let source = arguments.file.as_deref().map_or(Source::Stdin, Source::new);
+    if source == Source::Stdin && open::is_stdin_terminal() {
+        return Err(Failure::new(Exit::Usage, "no lines to read").hint("name a file, or pipe a log in: squelch fingerprint --tsv < app.log"));
+    }
+    let unreadable = |error: open::InputError| Failure::new(Exit::Failure, error.to_string());
+    open::probe(&source).map_err(unreadable)?;
+    let input = BufReader::with_capacity(IO_BYTES, open::open(&source, &Arc::default()).map_err(unreadable)?);
+    let output = BufWriter::with_capacity(IO_BYTES, io::stdout().lock());
+    let options = FingerprintOptions { group: !arguments.no_group };
+    match fingerprint::run(input, output, options) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(Exit::Failure, format!("cannot go on: {error}"))),
+        _ => Ok(Exit::Fine),
+    }
+}
+
+fn run_simulate(arguments: &SimulateArgs) -> Result<Exit, Failure> {
+    let mut output = BufWriter::with_capacity(IO_BYTES, io::stdout().lock());
+    simulate::run(arguments, &mut output).map_err(|error| Failure::new(Exit::Failure, format!("{error:#}")))?;
+    Ok(Exit::Fine)
+}
+
+/// Large enough that system calls do not count.
+const IO_BYTES: usize = 64 << 10;
 
 /// `--help` and `--version` are no errors; mistakes are told in clap's words, which name the nearest option.
 fn ended_by_clap(error: &clap::Error) -> ExitCode {

@@ -1,5 +1,6 @@
 //! The options, their help, and the settings they make.
 
+use super::simulate::SimulateArgs;
 use crate::engine::{Mode, Options};
 use crate::time::{SECOND, UnixNanos};
 use crate::units::{parse_duration, parse_size, show_duration};
@@ -28,6 +29,11 @@ pub enum Command {
     /// Say how a line is read: envelope, masks, fingerprint, class
     #[command(after_long_help = EXPLAIN_LONG_HELP)]
     Explain(ExplainArguments),
+    /// Print the fingerprint and template of each line
+    #[command(after_long_help = FINGERPRINT_LONG_HELP)]
+    Fingerprint(FingerprintArguments),
+    /// Make a retry storm to try things on
+    Simulate(Box<SimulateArgs>),
 }
 
 const AFTER_HELP: &str = "`--help` says more: examples, units, exit codes.";
@@ -62,6 +68,13 @@ const EXPLAIN_LONG_HELP: &str = "\
 Examples:
   squelch explain '2026-11-25 12:01:00,020 ERROR mq - retrying in 0ms'
   tail -1 app.log | squelch explain -o json";
+
+const FINGERPRINT_LONG_HELP: &str = "\
+Rows: line number, TAB, fingerprint, TAB, template, with tabs, line ends and backslashes of the template escaped.
+When two groups join, a row `@merge` says so; --no-group leaves groups out.
+
+Examples:
+  squelch fingerprint --tsv < app.log | cut -f2 | sort | uniq -c | sort -rn | head";
 
 /// Where the log comes from.
 #[derive(Args, Clone, Debug)]
@@ -189,6 +202,19 @@ pub struct ExplainArguments {
     /// Colours: auto, always or never
     #[arg(long, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
     pub color: ColorWhen,
+}
+
+/// `squelch fingerprint [FILE]`
+#[derive(Args, Clone, Debug)]
+pub struct FingerprintArguments {
+    /// The log; `-` is stdin, the default
+    pub file: Option<PathBuf>,
+    /// Tab-separated rows: line number, fingerprint, template (the only form there is)
+    #[arg(long)]
+    pub tsv: bool,
+    /// Print the fingerprint of each line, not the group it belongs to
+    #[arg(long)]
+    pub no_group: bool,
 }
 
 /// Forms of output.

@@ -61,7 +61,7 @@ impl InputError {
     }
 }
 
-/// The reason in our own style: lower case, no error number.
+/// The reason, and what to do where we know that.
 fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such file or directory".into(),
@@ -69,13 +69,17 @@ fn reason(error: &io::Error) -> String {
         io::ErrorKind::IsADirectory => "is a directory; name the files in it, for example with a shell pattern".into(),
         io::ErrorKind::UnexpectedEof => "the compressed data ends too early; what could be read was read".into(),
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => format!("the compressed data is damaged ({error}); what came before it was read"),
-        _ => {
-            let text = error.to_string();
-            let text = text.split(" (os error").next().unwrap_or_default();
-            let mut characters = text.chars();
-            characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
-        }
+        _ => plain(error),
     }
+}
+
+/// An error of the system in our own style: lower case, without its number.
+#[must_use]
+pub fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
 }
 
 /// Looks at a source without opening it.

@@ -30,7 +30,8 @@ pub struct TextOutput {
     style: Style,
     terminal: Option<Terminal>,
     footer: Footer,
-    ends_with_newline: bool,
+    /// The stream whose last line has no end: a file's last line, or a piece of an overlong line.
+    unended: Option<StreamId>,
     bytes_out: u64,
 }
 
@@ -38,7 +39,7 @@ impl TextOutput {
     /// An output that hands its bytes to `writer`.
     #[must_use]
     pub fn new(writer: Writer, style: Style, terminal: Option<Terminal>) -> Self {
-        Self { writer, buffer: Vec::with_capacity(BATCH_BYTES), names: StreamNames::default(), style, terminal, footer: Footer::default(), ends_with_newline: true, bytes_out: 0 }
+        Self { writer, buffer: Vec::with_capacity(BATCH_BYTES), names: StreamNames::default(), style, terminal, footer: Footer::default(), unended: None, bytes_out: 0 }
     }
     /// Bytes of records and summaries so far.
     #[must_use]
@@ -49,18 +50,23 @@ impl TextOutput {
     #[must_use]
     pub fn into_writer(mut self) -> Writer {
         self.footer.erase(&mut self.buffer);
+        if self.terminal.is_some() && self.unended.is_some() {
+            self.buffer.push(b'\n'); // else the prompt, or the accounting, would be glued to it
+        }
         self.idle();
         self.writer
     }
-    fn begin(&mut self) {
+    /// Makes room for a record of `stream`, or for a line of ours.
+    fn begin(&mut self, stream: Option<StreamId>) {
         if self.terminal.is_some() {
             self.footer.erase(&mut self.buffer);
         }
-        // The last line of an input may come without a newline; what follows must not be glued to it.
-        if !self.ends_with_newline {
+        // What follows must not be glued to a line without an end, unless it is the rest of that very line.
+        if self.unended.is_some() && self.unended != stream {
             self.buffer.push(b'\n');
-            self.ends_with_newline = true;
+            self.bytes_out += 1;
         }
+        self.unended = None;
     }
     fn end(&mut self) {
         if self.buffer.len() >= BATCH_BYTES {
@@ -82,19 +88,19 @@ impl TextOutput {
 
 impl Sink for TextOutput {
     fn forward(&mut self, record: &Forwarded<'_>) {
-        self.begin();
+        self.begin(Some(record.stream));
         if self.terminal.is_some() {
             self.push_for_terminal(record.raw, record.fingerprint.map_or(Severity::Unknown, |fingerprint| fingerprint.severity));
         } else {
             self.buffer.extend_from_slice(record.raw);
         }
-        self.ends_with_newline = record.raw.ends_with(b"\n");
+        self.unended = (!record.raw.ends_with(b"\n")).then_some(record.stream);
         self.bytes_out += record.raw.len() as u64;
         self.end();
     }
 
     fn summary(&mut self, summary: &Summary) {
-        self.begin();
+        self.begin(None);
         let stream = (self.names.len() > 1).then(|| self.names.get_mut(summary.stream).label.clone());
         let before = self.buffer.len();
         summary_line::push(&mut self.buffer, summary, stream.as_deref(), self.style, self.terminal.is_some());
@@ -113,7 +119,7 @@ impl Output for TextOutput {
     }
     fn show_activity(&mut self, now: UnixNanos, engine: &Engine) -> Option<UnixNanos> {
         let terminal = self.terminal.filter(|terminal| terminal.has_footer)?;
-        if !self.ends_with_newline {
+        if self.unended.is_some() {
             return None;
         }
         if self.footer.is_due(now) {
@@ -129,5 +135,80 @@ impl Output for TextOutput {
     }
     fn is_closed(&self) -> bool {
         self.writer.has_failed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outputs::summary_line::tests::storm;
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Screen(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Screen {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn written(terminal: Option<Terminal>, style: Style, act: impl FnOnce(&mut TextOutput)) -> String {
+        let screen = Screen::default();
+        let mut output = TextOutput::new(Writer::start(screen.clone(), || {}, || {}).unwrap(), style, terminal);
+        act(&mut output);
+        output.into_writer().finish().unwrap();
+        let bytes = screen.0.lock().unwrap().clone();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn forward(output: &mut TextOutput, stream: u32, raw: &[u8]) {
+        let fingerprint = storm().fingerprint;
+        let at = UnixNanos(0);
+        output.forward(&Forwarded { raw, stream: StreamId(stream), arrival: at, working: at, event: None, lines: 1, fingerprint: Some(&fingerprint), would_absorb: false, fields: &[] });
+    }
+
+    const TERMINAL: Terminal = Terminal { columns: || 80, has_footer: true };
+
+    #[test]
+    fn pieces_of_a_long_line_are_put_together_again() {
+        let text = written(None, Style::default(), |output| {
+            forward(output, 0, b"one ");
+            forward(output, 0, b"line\n");
+        });
+        assert_eq!(text, "one line\n");
+    }
+
+    #[test]
+    fn nothing_is_glued_to_a_last_line_without_end() {
+        let text = written(None, Style::default(), |output| {
+            forward(output, 0, b"end of a");
+            forward(output, 1, b"end of b");
+            output.summary(&storm());
+        });
+        assert!(text.starts_with("end of a\nend of b\n[squelch] "), "{text}");
+        assert_eq!(written(None, Style::default(), |output| forward(output, 0, b"end")), "end");
+        assert_eq!(written(Some(TERMINAL), Style::default(), |output| forward(output, 0, b"end")), "end\n");
+    }
+
+    #[test]
+    fn a_pipe_gets_bytes_and_a_terminal_gets_visible_text_in_the_severitys_colour() {
+        let line = b"a\x1b[2Jb\r\n";
+        assert_eq!(written(None, Style { is_coloured: true }, |output| forward(output, 0, line)), "a\x1b[2Jb\r\n");
+        assert_eq!(written(Some(TERMINAL), Style { is_coloured: true }, |output| forward(output, 0, line)), "\x1b[31ma\\e[2Jb\x1b[0m\r\n");
+    }
+
+    #[test]
+    fn the_footer_makes_room_for_what_comes() {
+        let text = written(Some(TERMINAL), Style::default(), |output| {
+            output.footer.draw(&mut output.buffer, &[(storm().fingerprint, 5, 2.0)], UnixNanos(0), 80, Style::default());
+            forward(output, 0, b"line\n");
+        });
+        assert!(text.starts_with("▍ squelch") && text.ends_with("\n\x1b[1F\x1b[Jline\n"), "{text:?}");
     }
 }

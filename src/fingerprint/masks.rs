@@ -22,6 +22,8 @@ pub(super) struct Masker<'a> {
     at: usize,
     /// The message is a list of `key=value`.
     is_list: bool,
+    /// The message is a stack frame (`at x.Y.z(...)`): its dotted names are functions.
+    is_frame: bool,
     /// The last two words, for `for user NAME` and `connect to NAME:<num>`.
     before: [(u32, u32); 2],
 }
@@ -38,7 +40,9 @@ const fn is_stop(byte: u8) -> bool {
 impl<'a> Masker<'a> {
     pub(super) fn new(shape: &'a [u8]) -> Self {
         let is_list = is_key_value_list(shape);
-        Self { shape, out: Output::with_capacity(shape.len() + 8), at: 0, is_list, before: [(0, 0); 2] }
+        let blanks = shape.iter().take_while(|&&byte| byte == b' ').count();
+        let is_frame = shape[blanks..].starts_with(b"at ");
+        Self { shape, out: Output::with_capacity(shape.len() + 8), at: 0, is_list, is_frame, before: [(0, 0); 2] }
     }
 
     fn byte(&self, i: usize) -> u8 {
@@ -155,7 +159,7 @@ impl<'a> Masker<'a> {
         if let Some(kind) = names::dotted(name) {
             // `cache.client.max-size : 12`: the name of a setting.
             let is_setting = kind == names::Dotted::Host && next == b' ' && matches!(self.byte(end + 1), b':' | b'=') && self.byte(end + 2) == b' ';
-            if !is_setting {
+            if !is_setting && !(self.is_frame && matches!(next, b'(' | b'$' | b'/')) {
                 let host = kind == names::Dotted::Host;
                 return self.mask(if host { HOST } else { ID }, if host { self.port_end(end) } else { self.inner_class_end(end) });
             }

@@ -1,0 +1,18 @@
+//! The rule packs that are compiled in.
+
+use super::{Origin, Source};
+
+/// Name and text of each file in `rules/`, in the order of their names. A test compares the list with the folder.
+pub const PACKS: &[(&str, &str)] = &[
+    ("rules/activemq.toml", include_str!("../../rules/activemq.toml")),
+    ("rules/amqp.toml", include_str!("../../rules/amqp.toml")),
+    ("rules/artemis.toml", include_str!("../../rules/artemis.toml")),
+    ("rules/kafka.toml", include_str!("../../rules/kafka.toml")),
+    ("rules/messaging.toml", include_str!("../../rules/messaging.toml")),
+    ("rules/redis.toml", include_str!("../../rules/redis.toml")),
+];
+
+/// All of them as sources.
+pub fn sources() -> impl Iterator<Item = Source<'static>> {
+    PACKS.iter().map(|&(name, text)| Source { name, text, origin: Origin::BuiltIn })
+}

@@ -241,6 +241,7 @@ fn ordinary_lines_stay_ordinary() {
 
 #[test]
 fn digits_decide_nothing_but_status() {
+    assert_eq!(guess(Severity::Error, b"urllib3.exceptions.ConnectionError: x"), guess(Severity::Error, b"urllib3.exceptions.SomethingElse: x"));
     for message in ["retry=3", "retry 3 in 20ms", "attempt 3 failed", "timeout of 5000ms exceeded", "3 retries left", "failed after 3 attempts", "no retries", "(3/5)"] {
         let other: String = message.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
         assert_eq!(guess(Severity::Warn, message.as_bytes()), guess(Severity::Warn, other.as_bytes()), "{message}");

@@ -326,7 +326,9 @@ fn address(message: &[u8], words: &[Word]) -> Option<Span> {
         let tail = after(message, word);
         tail[tail.iter().take_while(|b| b.is_ascii_digit() || **b == b':').count()..].starts_with(b"->")
     };
-    words.iter().find(|w| matches!(w.kind, Kind::Ip | Kind::Host) && !is_ours(w) && !is_source(w)).map(span)
+    // `10.0.0.1 - - [time] "GET ...`: who asked.
+    let is_asker = |word: &&Word| word.start == 0 && after(message, word).starts_with(b" - - [");
+    words.iter().find(|w| matches!(w.kind, Kind::Ip | Kind::Host) && !is_ours(w) && !is_source(w) && !is_asker(w)).map(span)
 }
 
 /// `orders-db:5432`: a name without digits before a port.

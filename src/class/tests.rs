@@ -99,7 +99,7 @@ fn failures_are_known_by_their_words() {
             ("upstream answered HTTP 503", Failure, "", "", "", ""),
             ("GET https://pay.example/v1 status=502", Failure, "", "", "", "pay.example"),
             ("503 Service Unavailable", Failure, "", "", "", ""),
-            ("10.0.0.1 - - \"GET /x HTTP/1.1\" 503 190", Failure, "", "", "", "10.0.0.1"),
+            ("10.0.0.1 - - [15/Jun/2026:14:02:01 +0200] \"GET /x HTTP/1.1\" 503 190", Failure, "", "", "", ""),
             ("Request failed with status code 504", Failure, "", "", "", ""),
             ("socket hang up", Failure, "", "", "", ""),
             ("index failed: ApiError(503, 'unavailable_shards')", Failure, "", "", "", ""),

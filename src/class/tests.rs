@@ -101,6 +101,7 @@ fn failures_are_known_by_their_words() {
             ("503 Service Unavailable", Failure, "", "", "", ""),
             ("10.0.0.1 - - [15/Jun/2026:14:02:01 +0200] \"GET /x HTTP/1.1\" 503 190", Failure, "", "", "", ""),
             ("Request failed with status code 504", Failure, "", "", "", ""),
+            ("request failed on connection refused", Failure, "", "", "", ""),
             ("socket hang up", Failure, "", "", "", ""),
             ("index failed: ApiError(503, 'unavailable_shards')", Failure, "", "", "", ""),
             ("node has failed for 3 times in a row", Failure, "", "", "", ""),
@@ -233,10 +234,22 @@ fn ordinary_lines_stay_ordinary() {
             "backoff strategy: exponential",
             "kept 3 connections in pool",
             "session recovered",
+            "session timed out after 30 minutes",
+            "  backoff: 5s",
+            "callback registered on retry",
+            "recovered from checkpoint 12",
+            "recovered 3 indices",
         ] {
             assert_eq!(guess(severity, message.as_bytes()), Guess::default(), "{message}");
         }
     }
+}
+
+#[test]
+fn the_last_word_prevails() {
+    assert_eq!(prevailing(Failure, Exhausted), Exhausted);
+    assert_eq!(prevailing(Recovery, Retry), Recovery);
+    assert_eq!(prevailing(Class::None, Failure), Failure);
 }
 
 #[test]

@@ -104,7 +104,6 @@ const WORDS: &[(&str, Class, Check)] = &[
     ("reachable again", Class::Recovery, Doing),
     ("has recovered", Class::Recovery, Doing),
     ("recovered after", Class::Recovery, Doing),
-    ("recovered from", Class::Recovery, Doing),
     ("connection established", Class::Recovery, Calm),
     ("successfully connected", Class::Recovery, Calm),
     ("succeeded after", Class::Recovery, AfterAttempts),
@@ -301,7 +300,7 @@ const WORDS: &[(&str, Class, Check)] = &[
 ];
 
 /// Which class wins when the words of several stand in one line: the last word on the matter first.
-const fn rank(class: Class) -> u8 {
+pub(super) const fn rank(class: Class) -> u8 {
     match class {
         Class::Exhausted => 6,
         Class::Recovery => 5,
@@ -373,7 +372,9 @@ fn holds(check: Check, word: &str, severity: Severity, message: &[u8], start: us
     let (before, after) = (&message[..start], &message[end..]);
     match check {
         Free | Exact | Phrase => true,
-        Doing => !is_setting(after) && !is_noun(word, after) && !is_negated(before),
+        Doing => !is_setting(after) && !is_noun(word, after) && !is_negated(before) && !is_supposed(word, before),
+        // `backoff: 5s` at the left edge is a line of a settings file.
+        Counted if word == "backoff" && before.trim_ascii().is_empty() => !is_setting(after) && counts(after),
         Counted => !ends_with_any(before, &["max ", "maximum ", "max. "]) && !is_path(message, start) && counts(after),
         Reached => near(before, after, &["exceed", "reach", "exhaust", "hit ", "overflow", "failed"]) && !after_word(after, "with url") && !contains(after, "with url"),
         AfterAttempts => near(&[], after, &["attempt", "tries", "retries", "times"]),
@@ -440,11 +441,21 @@ fn is_noun(word: &str, after: &[u8]) -> bool {
 }
 
 fn is_negated(before: &[u8]) -> bool {
-    const NEGATIONS: [&str; 19] = [
-        "no ", "not ", "without ", "never ", "zero ", "don't ", "won't ", "doesn't ", "if ", "on ", "disable ", "disabled ", "enable ", "enabled ", "avoid ", "cannot be ",
+    const NEGATIONS: [&str; 17] = [
+        "no ", "not ", "without ", "never ", "zero ", "don't ", "won't ", "doesn't ", "disable ", "disabled ", "enable ", "enabled ", "avoid ", "cannot be ",
         "without a ", "handle ", "to be ",
     ];
     NEGATIONS.iter().any(|n| ends_with_word(before, n))
+}
+
+/// `retry on error`-like talk (`on retry`, `if retry`), and users whose session ended as sessions do.
+fn is_supposed(word: &str, before: &[u8]) -> bool {
+    let words: &[&str] = match word {
+        "retry" | "reconnect" => &["if ", "on ", "for ", "of "],
+        "timed out" => &["session ", "user "],
+        _ => return false,
+    };
+    ends_with_any(before, words)
 }
 
 fn ends_with_word(before: &[u8], word: &str) -> bool {

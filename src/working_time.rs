@@ -22,6 +22,8 @@ use crate::time::{SECOND, UnixNanos};
 
 /// How old an event time may be: 7 days; older than what a container runtime keeps by default, and log stores refuse more.
 pub const EVENT_AGE_MAX: i64 = 7 * 86_400 * SECOND;
+/// The earliest event time of a backlog: 2000-01-01; what is before it comes from a clock that was never set.
+pub const EVENT_EARLIEST: UnixNanos = UnixNanos(946_684_800 * SECOND);
 /// How far an event time may be ahead of arrival: 5 s of clock skew.
 pub const EVENT_AHEAD_MAX: i64 = 5 * SECOND;
 /// From which step back a record is late: 2 s; recorded logs step back by 0.2 s routinely.
@@ -153,7 +155,7 @@ impl StreamClock {
         let is_past_open = self.is_behind || self.last.is_none();
         let believed = event.filter(|event| {
             let lag = arrival.since(*event);
-            lag >= -EVENT_AHEAD_MAX && (lag <= EVENT_AGE_MAX || is_past_open)
+            lag >= -EVENT_AHEAD_MAX && (lag <= EVENT_AGE_MAX || (is_past_open && *event >= EVENT_EARLIEST))
         });
         if let Some(event) = believed {
             let lag = arrival.since(event);

@@ -22,7 +22,7 @@ fn peel(line: &str) -> Envelope {
     let rest = &line[start.min(line.len())..];
     let word = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
     let is_level = rest[..word].bytes().all(|b| b.is_ascii_uppercase()) || rest[word..].starts_with(": ");
-    if let (true, Some(severity)) = (is_level, Severity::from_word(rest[..word].as_bytes())) {
+    if let (true, Some(severity)) = (is_level, Severity::from_word(&rest.as_bytes()[..word])) {
         envelope.severity = severity;
         start += word + rest[word..].bytes().take_while(|b| matches!(b, b':' | b' ')).count();
     }

@@ -33,7 +33,8 @@ pub fn role(envelope: &Envelope, line: &[u8]) -> Role {
         match sure_sign(&text) {
             Some(Role::Blank) => {}
             Some(sign) => return sign,
-            None if text[0] == b' ' => return Role::Indented,
+            // One blank more is how some programs write every line.
+            None if text.starts_with(b"  ") => return Role::Indented,
             None if text[0] == b'\t' => return Role::Tabbed,
             None => {}
         }
@@ -208,7 +209,7 @@ fn is_frame(body: &[u8], is_indented: bool) -> bool {
     if is_indented && body.starts_with(b"from ") && has(":0") {
         return true;
     }
-    if is_indented && body.starts_with(b"0: ") && (has("::") || has(" - ")) {
+    if is_indented && body.starts_with(b"0: ") && has("::") {
         return true;
     }
     if body.starts_with(b"#0 ") {

@@ -140,6 +140,11 @@ impl<'a> Peeler<'a> {
                     let clock = self.word_at(next).filter(|w| w.kind == Kind::Num6 && next == end + 1)?;
                     Some((clock.end as usize, stamp::COMPACT))
                 }
+                // MariaDB: two blanks before the time.
+                Kind::Date => {
+                    let time = self.word_at(self.skip_blanks(end)).filter(|w| w.kind == Kind::Time)?;
+                    Some((self.past_zone(time.end as usize), stamp::DATE_TIME))
+                }
                 Kind::Id => self.loose_stamp(end),
                 Kind::Num if stamp::is_month(self.rest(self.skip_blanks(end))) => self.named_stamp(at),
                 _ => None,

@@ -64,7 +64,7 @@ pub(super) enum Peeled {
 pub(super) fn peel(p: &mut Peeler<'_>, nested: bool) -> Peeled {
     let start = p.skip_colour(p.at);
     let mut found = Found::default();
-    let Some(first) = first_stamp(p, start, &mut found) else {
+    let Some(first) = first_stamp(p, p.skip_blanks(start), &mut found) else {
         return level_first(p, start, nested);
     };
     let (mut at, severity_before) = (first.next, first.level);
@@ -73,8 +73,9 @@ pub(super) fn peel(p: &mut Peeler<'_>, nested: bool) -> Peeled {
     if let Some(next) = second {
         at = next;
     }
-    // `Nov 23, 2026 10:00:00 AM` is no daemon's stamp.
-    let syslog = (first.format == stamp::NAMED_MONTH && !p.text(first.from, first.to).contains(&b',')) || second.is_some();
+    // `Nov 23, 2026 10:00:00 AM` and `Mon Nov 23 ...` are no daemon's stamps.
+    let daemon = !p.text(first.from, first.to).contains(&b',') && stamp::is_month(p.rest(first.from));
+    let syslog = (first.format == stamp::NAMED_MONTH && daemon) || second.is_some();
     if !found.inside && !nested && !first.weak && level_at(p, p.skip_blanks(at)).is_none() && tag::peel_host_and_tag(p, at, syslog, true) {
         note_time(p, &first);
         assign(p, &mut found);
@@ -262,8 +263,11 @@ fn find_level(p: &Peeler<'_>, start: usize, found: &mut Found) -> Option<(Level,
         if let Some(end) = p.number_at(at).filter(|&end| matches!(p.byte(end), b' ' | b'\t' | b'|' | b':' | b']' | b'#' | b'/')) {
             trial.number(at, end);
             at = end;
-        } else if matches!(p.byte(at), b'[' | b'(' | b'<') {
+        } else if matches!(p.byte(at), b'[' | b'(' | b'<' | b'{') {
             let close = p.group_end(at)?;
+            if p.byte(at) == b'{' && p.text(at, close).iter().any(|b| matches!(b, b'"' | b' ')) {
+                return None;
+            }
             // monolog and Apache: the level stands inside, behind the channel
             if let Some(level) = level_behind_colon(p, at + 1, close) {
                 trial.name = Some(Span::new(at + 1, close));
@@ -285,8 +289,11 @@ fn find_level(p: &Peeler<'_>, start: usize, found: &mut Found) -> Option<(Level,
             let bare = token.len() - usize::from(token.last() == Some(&b':')) - usize::from(token.last() == Some(&b','));
             let next = p.skip_blanks(end);
             let followed = matches!(p.byte(next), b'|') || (p.byte(next) == b'-' && matches!(p.byte(next + 1), b' ' | b'-'));
-            let plain = token.iter().all(|b| b.is_ascii_alphanumeric());
-            if token.is_empty() || !(is_name_like(p, at, end) || (followed && plain) || token[0] == b'@') {
+            let plain = token.iter().all(u8::is_ascii_alphanumeric);
+            let bracketed = plain && p.byte(next) == b'[' && level_at(p, next).is_some_and(|level| level.style == Style::Bracketed);
+            // PostgreSQL: `[71]: [3-1] user=ada,db=shop FATAL:  ...`
+            let pairs = trial.groups[0].is_some() && token.contains(&b'=') && !token.iter().any(|b| matches!(b, b'"' | b'\'' | b'('));
+            if token.is_empty() || !(is_name_like(p, at, end) || (followed && plain) || bracketed || pairs || token[0] == b'@') {
                 return None;
             }
             trial.name = trial.name.or(Some(Span::new(at, at + bare)));
@@ -296,19 +303,20 @@ fn find_level(p: &Peeler<'_>, start: usize, found: &mut Found) -> Option<(Level,
     None
 }
 
-/// `[core:error]`
+/// `[core:error]`, `[Server thread/INFO]`
 fn level_behind_colon(p: &Peeler<'_>, from: usize, close: usize) -> Option<Level> {
     let text = p.text(from, close);
-    let colon = text.iter().rposition(|&b| b == b':')?;
+    let colon = text.iter().rposition(|&b| matches!(b, b':' | b'/'))?;
     let word = &text[colon + 1..];
-    let severity = word.iter().all(u8::is_ascii_lowercase).then(|| Severity::from_word(word)).flatten()?;
+    let case = if text[colon] == b':' { u8::is_ascii_lowercase } else { u8::is_ascii_uppercase };
+    let severity = word.iter().all(case).then(|| Severity::from_word(word)).flatten()?;
     Some(Level { severity, style: Style::Bracketed, end: close + 1 })
 }
 
-/// `channel.WARNING:`
+/// `channel.WARNING:`, `ada@shop:[71]:ERROR:`
 fn level_behind_dot(p: &Peeler<'_>, from: usize, to: usize) -> Option<Level> {
     let text = p.text(from, to).strip_suffix(b":")?;
-    let dot = text.iter().rposition(|&b| b == b'.')?;
+    let dot = text.iter().rposition(|&b| matches!(b, b'.' | b':'))?;
     let word = &text[dot + 1..];
     let severity = (word.len() > 2 && word.iter().all(u8::is_ascii_uppercase)).then(|| Severity::from_word(word)).flatten()?;
     Some(Level { severity, style: Style::Upper, end: to })
@@ -430,7 +438,7 @@ fn is_dotted(text: &[u8]) -> bool {
 /// What follows the level: pid, dashes, groups, logger; then the message.
 fn after_level(p: &mut Peeler<'_>, found: &mut Found) {
     let component_seen = p.env.logger.is_some();
-    let (mut at, mut groups, mut done, mut dashed) = (p.at, 0, false, false);
+    let (mut at, mut groups, mut columns, mut done, mut dashed) = (p.at, 0, 0, false, false);
     // celery: `INFO/MainProcess]`
     if p.byte(at) == b'/' {
         let end = at + 1 + p.rest(at + 1).iter().take(LONGEST_NAME).take_while(|b| !matches!(b, b' ' | b']')).count();
@@ -501,6 +509,17 @@ fn after_level(p: &mut Peeler<'_>, found: &mut Found) {
             }
             // Behind a dash or a colon the message begins.
             _ if dashed => break,
+            // zap's console: `INFO<tab>logger<tab>file.go:7<tab>message<tab>{...}`
+            b if b.is_ascii_alphabetic() && at > 0 && p.line[at - 1] == b'\t' && p.byte(p.token_end(at)) == b'\t' && columns < 2 => {
+                let end = p.token_end(at);
+                let caller = p.text(at, end).contains(&b':');
+                if p.env.logger.is_none() || !caller {
+                    p.env.logger = Some(Span::new(at, end));
+                }
+                columns += 1;
+                done = caller;
+                at = end;
+            }
             _ => {
                 let Some((name, next, ends)) = logger_at(p, at, component_seen) else { break };
                 p.env.logger = p.env.logger.or(Some(name));
@@ -513,6 +532,9 @@ fn after_level(p: &mut Peeler<'_>, found: &mut Found) {
         }
     }
     p.at = p.skip_blanks(at);
+    if columns > 0 {
+        super::json::peel_tail(p);
+    }
     trailing_logger(p);
 }
 
@@ -527,9 +549,14 @@ fn is_header_group(p: &Peeler<'_>, at: usize, close: usize, before: usize) -> bo
     let pair = text.windows(2).any(|w| w == b": ");
     match p.byte(at) {
         b'<' => p.has_word(at + 1, close) && !blank,
-        b'(' => before == 0 && !blank && text.first().is_some_and(u8::is_ascii_alphabetic),
+        b'(' => before <= 1 && text.first().is_some_and(u8::is_ascii_alphabetic) && (if blank { is_thread_name(text) } else { before == 0 || p.has_word(at + 1, close) }),
         _ => !errno && !pair && (before == 0 || !blank || text.contains(&b'=') || p.has_word(at + 1, close)),
     }
+}
+
+/// `MSC service thread 1-2`, `default task-1`
+fn is_thread_name(text: &[u8]) -> bool {
+    [&b"thread"[..], b"Thread", b"task", b"worker"].iter().any(|word| memchr::memmem::find(text, word).is_some())
 }
 
 /// The logger name at `at`: its span, where to go on, and whether the header ends with it.
@@ -555,7 +582,7 @@ fn logger_at(p: &Peeler<'_>, at: usize, component_seen: bool) -> Option<(Span, u
     let dotted = is_dotted(name) || (name.contains(&b'/') && !first.eq(&b'/'));
     let span = Span::new(at, end);
     if colon {
-        let single = !component_seen && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')) && !is_prose(name);
+        let single = !component_seen && p.env.logger.is_none() && !is_code(name) && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')) && !is_prose(name);
         return (dotted || single).then_some((span, full, true));
     }
     if token.ends_with(b"]") && !token.contains(&b'[') {
@@ -579,6 +606,12 @@ fn logger_at(p: &Peeler<'_>, at: usize, component_seen: bool) -> Option<(Span, u
     let dots = name.iter().filter(|&&b| b == b'.').count();
     let go_on = p.byte(next) == b'[';
     (is_dotted(name) && (dots >= 2 || name.windows(2).any(|w| w == b"::")) && gap > 0).then_some((span, full, !go_on))
+}
+
+/// `WFLYSRV0025`, `AMQ222061`: says what happened, so it belongs to the message.
+fn is_code(word: &[u8]) -> bool {
+    let digits = word.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    digits >= 2 && word[..word.len() - digits].iter().all(|b| b.is_ascii_uppercase() || *b == b'-')
 }
 
 fn is_prose(word: &[u8]) -> bool {
@@ -692,7 +725,16 @@ fn level_first(p: &mut Peeler<'_>, start: usize, nested: bool) -> Peeled {
             p.layer("level");
             return Peeled::Nothing;
         }
-        Style::Upper if matches!(next, b' ' | b'\t' | b'|' | 0x1B) && word.len() > 3 => {}
+        Style::Upper if matches!(next, b' ' | b'\t' | b'|' | 0x1B) && word.len() > 3 => {
+            // `FATAL ERROR: ...`, `ERROR IN CONTACTING ...`: shouted, not labelled.
+            let from = p.skip_blanks(level.end);
+            let shouted = p.letters_end(from);
+            if shouted >= from + 2 && next == b' ' && p.text(from, shouted).iter().all(u8::is_ascii_uppercase) {
+                p.set_severity(level.severity);
+                p.layer("level");
+                return Peeled::Nothing;
+            }
+        }
         _ => return Peeled::Nothing,
     }
     p.layer("level");

@@ -83,6 +83,8 @@ pub(super) struct Fields {
     host: Option<Span>,
     instance: Option<Span>,
     pub extras: Vec<Extra>,
+    /// The first error text and its place in `extras`: the message of lines that have none.
+    fallback: Option<(Value, usize)>,
     /// Keys that name the format.
     pub stream: bool,
     pub journald: bool,
@@ -130,6 +132,9 @@ impl Fields {
             Role::Instance => keep(&mut self.instance, value),
             Role::Text => {
                 let part = if matches!(value, Value::Text(..)) { ExtraPart::Text(span) } else { ExtraPart::Key };
+                if self.fallback.is_none() && matches!(part, ExtraPart::Text(_)) {
+                    self.fallback = Some((value, self.extras.len()));
+                }
                 self.extra(place, key, part);
             }
             Role::Code => {
@@ -195,6 +200,18 @@ impl Fields {
         if self.severity == Severity::Unknown || !text[0].is_ascii_digit() {
             self.severity = severity;
         }
+    }
+
+    /// The message, or else the first error text, which then is no extra.
+    pub fn message_or_error(&mut self) -> Option<Value> {
+        if self.message.is_none() && (self.severity != Severity::Unknown || self.time.is_some()) {
+            let (value, index) = self.fallback?;
+            if index < self.extras.len() {
+                self.extras.remove(index);
+            }
+            return Some(value);
+        }
+        self.message.map(|(value, _)| value)
     }
 
     /// Writes what was read into the envelope; the message is the caller's.

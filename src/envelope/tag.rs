@@ -74,7 +74,10 @@ fn tag_at(p: &Peeler<'_>, at: usize, several_words: bool) -> Option<Tag> {
                 if p.byte(next) != b':' {
                     return None;
                 }
-                pid?;
+                // Heroku: `app[web.1]: `
+                if pid.is_none() && p.text(i, close).contains(&b' ') {
+                    return None;
+                }
                 let next = past_colon(p, next)?;
                 return Some(Tag { name: Span::new(at, i), pid, next, sure: true });
             }

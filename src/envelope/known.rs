@@ -18,7 +18,7 @@ fn klog(p: &mut Peeler<'_>) -> bool {
         return false;
     }
     // glog writes the year, too; then the scanner takes letter and date for one word.
-    let glued = p.word_at(at).filter(|w| w.kind == Kind::Id && w.end as usize == at + 9);
+    let glued = p.word_at(at).filter(|w| matches!(w.kind, Kind::Id | Kind::Hex) && w.end as usize == at + 9);
     let stamp_end = match glued {
         Some(word) => p.word_at(word.end as usize + 1).filter(|w| w.kind == Kind::Time),
         None => p.word_at(at + 1).filter(|w| w.kind == Kind::Stamp),

@@ -181,8 +181,8 @@ impl Fields {
     fn level(&mut self, p: &Peeler<'_>, name: &[u8], span: Span) {
         let text = span.of(p.line).trim_ascii();
         let severity = if text.first().is_some_and(u8::is_ascii_digit) {
-            let Some(number) = small_number(text) else { return };
             self.level_span = Some(span);
+            let Some(number) = small_number(text) else { return };
             match (name, number) {
                 (b"severityNumber" | b"SeverityNumber" | b"severity_number", 1..=24) => of_otel(number),
                 (b"PRIORITY", 0..=7) => of_syslog(number),
@@ -232,6 +232,12 @@ impl Fields {
         p.env.pid = self.pid.or(p.env.pid);
         p.env.host = self.host.or(p.env.host);
         p.env.instance = p.env.instance.or(self.instance);
+        for extra in &self.extras {
+            // Codes are literal in the template.
+            if let ExtraPart::Code(span) = extra.part {
+                p.discriminate(span.start as usize, span.end as usize);
+            }
+        }
         p.env.extras = self.extras;
     }
 }

@@ -72,10 +72,7 @@ fn tag_at(p: &Peeler<'_>, at: usize, several_words: bool) -> Option<Tag> {
                 if p.byte(next) != b':' {
                     return None;
                 }
-                // Heroku: `app[web.1]: `
-                if pid.is_none() && p.text(i, close).contains(&b' ') {
-                    return None;
-                }
+                pid?;
                 let next = past_colon(p, next)?;
                 return Some(Tag { name: Span::new(at, i), pid, next, sure: true });
             }

@@ -82,7 +82,8 @@ pub(super) fn letter(word: &[u8]) -> Option<Severity> {
 
 /// Lower-case words that begin no sentence: after a stamp they are a level even without a colon.
 pub(super) fn is_no_prose(word: &[u8]) -> bool {
-    matches!(word.to_ascii_lowercase().as_slice(), b"info" | b"debug" | b"warn" | b"trace" | b"notice" | b"crit" | b"emerg" | b"verbose" | b"err")
+    const WORDS: [&[u8]; 9] = [b"info", b"debug", b"warn", b"trace", b"notice", b"crit", b"emerg", b"verbose", b"err"];
+    WORDS.iter().any(|level| word.eq_ignore_ascii_case(level))
 }
 
 /// Severity of a syslog priority's last three bits.

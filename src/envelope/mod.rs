@@ -8,6 +8,7 @@
 //! [`Envelope::discriminators`].
 
 mod cursor;
+mod fields;
 mod header;
 mod json;
 mod keys;
@@ -81,7 +82,7 @@ pub struct Envelope {
     pub host: Option<Span>,
     /// What names the process that wrote it: a compose/kubectl/stern prefix, a pod field.
     pub instance: Option<Span>,
-    /// Which of several writers in one stream wrote it: lines are joined only with lines of the same key.
+    /// What is left: the text that is fingerprinted.
     pub message: Span,
     /// The message with escapes resolved, where the raw bytes are not the text; such lines are not cached.
     pub decoded: Option<Vec<u8>>,

@@ -294,6 +294,9 @@ fn date_time(bytes: &[u8], reference: UnixNanos, zone: i64) -> Option<UnixNanos>
         (4, b'-' | b'/' | b'.') => {
             let (year, month, day) = (four(bytes, 0)?, two(bytes, 5)?, two(bytes, 8)?);
             let mut at = 11;
+            while byte(bytes, at) == b' ' {
+                at += 1;
+            }
             let clock = clock(bytes, &mut at)?;
             moment(year, month, day, clock, zone_or(at))
         }

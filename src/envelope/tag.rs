@@ -53,7 +53,7 @@ fn commit(p: &mut Peeler<'_>, host: Option<Span>, tag: Tag) {
     p.at = tag.next;
 }
 
-/// Peels a tag without host (behind RFC 3164's `<PRI>stamp host`, or in `journalctl -o cat` style lines).
+/// The tag at `at`; `several_words` allows blanks in a name that a pid follows.
 fn tag_at(p: &Peeler<'_>, at: usize, several_words: bool) -> Option<Tag> {
     let mut i = at;
     let mut words = 0;
@@ -66,10 +66,8 @@ fn tag_at(p: &Peeler<'_>, at: usize, several_words: bool) -> Option<Tag> {
                 let mut next = close + 1;
                 // macOS: `launchd[1] (com.example.job[33438]): `
                 let group = p.skip_blanks(next);
-                if p.byte(group) == b'(' && group > next {
-                    if let Some(end) = p.group_end(group).filter(|&end| p.byte(end + 1) == b':') {
-                        next = end + 1;
-                    }
+                if let Some(end) = p.group_end(group).filter(|&end| group > next && p.byte(group) == b'(' && p.byte(end + 1) == b':') {
+                    next = end + 1;
                 }
                 if p.byte(next) != b':' {
                     return None;

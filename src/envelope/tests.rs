@@ -290,6 +290,39 @@ fn headers_of_devices_and_clusters() {
 }
 
 #[test]
+fn headers_less_common() {
+    check(
+        "zap console",
+        "2026-11-23T10:00:00.123Z\tERROR\tsetup\tunable to start\t{\"error\": \"no route\"}",
+        "text | error | 2026-11-23T10:00:00.123Z | logger=setup | unable to start",
+    );
+    check("spdlog", "[2026-11-23 10:00:00.123] [error] [main.cpp:55] gone", "text | error | 2026-11-23T10:00:00.123Z | logger=main.cpp:55 | gone");
+    check("level before the stamp", "[ERROR] 2026-11-23 10:00:00.123 [io-1] org.shop.Foo - gone", "text | error | 2026-11-23T10:00:00.123Z | logger=org.shop.Foo thread=io-1 | gone");
+    check("cassandra", "WARN  [main] 2026-11-23 10:00:00,123 Check.java:143 - slow", "text | warn | 2026-11-23T10:00:00.123Z | logger=Check.java:143 thread=main | slow");
+    check("etcd", "2026-11-23 10:00:00.123456 W | rafthttp: slow", "text | warn | 2026-11-23T10:00:00.123456Z | logger=rafthttp | slow");
+    check("glog with a year", "E20261123 10:00:00.027173 140 foo.cc:130] gone", "klog | error | 2026-11-23T10:00:00.027173Z | logger=foo.cc:130 pid=140 | gone");
+    check(
+        "wildfly",
+        "10:00:00,123 INFO  [org.shop.as] (MSC service thread 1-2) SHOPSRV0025: up",
+        "text | info | 2026-11-23T10:00:00.123Z | logger=org.shop.as thread=MSC service thread 1-2 | SHOPSRV0025: up",
+    );
+    check("slash level", "[10:00:00] [Server thread/WARN]: slow", "text | warn | 2026-11-23T10:00:00Z | logger=Server thread/WARN | slow");
+    check("airflow", "[2026-11-23 10:00:00,123] {task.py:876} INFO - up", "text | info | 2026-11-23T10:00:00.123Z | logger=task.py:876 | up");
+    check("clickhouse", "2026.11.23 10:00:00.123456 [ 71 ] {abc-123} <Error> query: gone", "text | error | 2026-11-23T10:00:00.123456Z | logger=query thread=abc-123 pid=71 | gone");
+    check("mariadb", "2026-11-23  9:00:00 12 [Warning] slow", "text | warn | 2026-11-23T09:00:00Z | pid=12 | slow");
+    check("tornado", "[W 261123 10:00:00 web:2239] slow", "tornado | warn | 2026-11-23T10:00:00Z | logger=web:2239 | slow");
+    check("hclog", "2026-11-23T10:00:00.123Z [WARN]  agent.client: slow", "text | warn | 2026-11-23T10:00:00.123Z | logger=agent.client | slow");
+    check(
+        "logstash",
+        "[2026-11-23T10:00:00,123][INFO ][logstash.agent           ][main] up",
+        "text | info | 2026-11-23T10:00:00.123Z | logger=logstash.agent thread=main | up",
+    );
+    check("asctime with zone", "Mon Nov 23 10:00:00 UTC 2026 backup started", "text | - | 2026-11-23T10:00:00Z | - | backup started");
+    check("shouted", "FATAL ERROR: heap is full", "level | fatal | - | - | FATAL ERROR: heap is full");
+    check("no message but an error", "level=error ts=2026-11-23T10:00:00Z err=\"no route\"", "logfmt | error | 2026-11-23T10:00:00Z | - | no route");
+}
+
+#[test]
 fn a_line_without_header_stays_whole() {
     for line in [
         "",

@@ -77,6 +77,7 @@ impl<'a> Masker<'a> {
                     let slash = self.at + if self.byte(self.at + 1) == b'/' { 1 } else { 2 };
                     self.path(self.at, slash);
                 }
+                b'$' if is_placeholder(self.out.last()) && is_glue(self.byte(self.at + 1)) => self.push(self.at, self.name_end(self.at + 1)),
                 b'@' => self.at_sign(),
                 b'(' if self.shape[self.at..].starts_with(b"(null)") || self.shape[self.at..].starts_with(b"(nil)") => {
                     let len = if self.byte(self.at + 3) == b'l' && self.byte(self.at + 2) == b'i' { 5 } else { 6 };
@@ -236,7 +237,10 @@ impl<'a> Masker<'a> {
             self.out.blank();
             self.at = (end + 1).min(self.shape.len());
             let stop = self.stop_from(self.at);
-            return if stop > self.at { self.mask(STR, stop) } else { () };
+            if stop > self.at {
+                self.mask(STR, stop);
+            }
+            return;
         }
         if end > value {
             self.mask(STR, end);
@@ -351,12 +355,8 @@ impl<'a> Masker<'a> {
             if is_stop(byte) || byte == b']' {
                 break;
             }
-            if byte == b':' && !is_name_byte(self.byte(end + 1)) && self.byte(end + 1) != b'/' {
-                // `file.go:123` and `file.go:12:3`.
-                if self.byte(end + 1) == NUM {
-                    end += 2;
-                    continue;
-                }
+            // `file.go:123` and `file.go:12:3` go on; `/dir: text` does not.
+            if byte == b':' && !is_name_byte(self.byte(end + 1)) && self.byte(end + 1) != b'/' && !is_placeholder(self.byte(end + 1)) {
                 break;
             }
             end += 1;

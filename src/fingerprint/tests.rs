@@ -138,7 +138,7 @@ fn objects_numbers_and_dates() {
 
 #[test]
 fn traces_files_and_images() {
-    check("    at com.example.app.Main$Inner.run(Main.java:42)", "at <id>.run(Main.java:<num>)");
+    check("    at com.example.app.Main$Inner.run(Main.java:42)", "at com.example.app.Main$Inner.run(Main.java:<num>)");
     check(r#"File "/usr/lib/python3/site.py", line 42, in run"#, r#"File "<path>", line <num>, in run"#);
     check(r#"Failed to pull image "registry.example.com/team/app:v1.2.3": rpc error"#, r#"Failed to pull image "<*>": rpc error"#);
     check("Back-off restarting failed container=web pod=web-5d9f7c-x2x_default(4f1c2d3e-0000-1111-2222-333344445555)", "Back-off restarting failed container=web pod=<*>(<uuid>)");
@@ -179,6 +179,13 @@ fn bytes_that_are_not_text_do_not_break_anything() {
     assert_eq!(build(b"bad \xC3 byte \x01 7").text, "bad \u{FFFD} byte <num>");
     assert_eq!(build(b"\x1B[1;31mlost\x1B[0m 7 \x1B[mof\x1B[0m 9").text, "lost <num> of <num>");
     assert_eq!(build(b"").text, "");
+}
+
+#[test]
+fn paths_keep_their_odd_parts_together() {
+    check("copied /srv/logs/a.Family/[2024-05-06_10,11,12.5]=Fail:sts:2_rsn:0/Stats//[2024-05-06_10,11,12.5]-x.xml now", "copied <path> now");
+    check("open /etc/app.conf: permission denied", "open <path>: permission denied");
+    check("Class com.example.v2.Job$Inner done", "Class <id> done");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! order 77 failed                                          order <num> failed
 //! java.lang.IllegalStateException: no stock for 12      -> java.lang.IllegalStateException: no stock for <num>
 //!     at shop.Orders.place(Orders.java:42)              -> at shop.Orders.place
-//!     at shop.$Proxy123.place(Unknown Source)           -> at shop.$.place
+//!     at shop.$Proxy123.place(Unknown Source)           -> at shop.$
 //! Caused by: java.net.ConnectException: refused         -> Caused by: java.net.ConnectException: refused
 //! ```
 //!
@@ -170,8 +170,8 @@ mod tests {
         };
         assert_eq!(
             of(7),
-            "order <num> failed\njava.lang.IllegalStateException: no stock for <num>\nat shop.Orders.lambda$place$\nat shop.$.place\nat shop.Api$$Lambda.run\n\
-             Caused by: java.net.ConnectException: Connection refused\nat sun.nio.ch.Net.pollConnect\nat shop.Pool$$EnhancerBySpringCGLIB$$.open"
+            "order <num> failed\njava.lang.IllegalStateException: no stock for <num>\nat shop.Orders.lambda$place$\nat shop.$\nat shop.Api$$Lambda\n\
+             Caused by: java.net.ConnectException: Connection refused\nat sun.nio.ch.Net.pollConnect\nat shop.Pool$$EnhancerBySpringCGLIB$$"
         );
         assert_eq!(of(7), of(123));
         assert_eq!(of(7), of(9));

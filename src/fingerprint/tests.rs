@@ -140,7 +140,7 @@ fn objects_numbers_and_dates() {
 fn traces_files_and_images() {
     check("    at com.example.app.Main$Inner.run(Main.java:42)", "at com.example.app.Main$Inner.run(Main.java:<num>)");
     check(r#"File "/usr/lib/python3/site.py", line 42, in run"#, r#"File "<path>", line <num>, in run"#);
-    check(r#"Failed to pull image "registry.example.com/team/app:v1.2.3": rpc error"#, r#"Failed to pull image "<*>": rpc error"#);
+    check(r#"Failed to pull image "registry.example.com/team/app:v1.2.3": rpc error"#, r#"Failed to pull image "<path>": rpc error"#);
     check("Back-off restarting failed container=web pod=web-5d9f7c-x2x_default(4f1c2d3e-0000-1111-2222-333344445555)", "Back-off restarting failed container=web pod=<*>(<uuid>)");
 }
 

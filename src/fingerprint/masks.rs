@@ -3,7 +3,7 @@
 //! Works on the shape of a message (see [`super::normalise`]), so that nothing here can depend on what a digit-word
 //! says. One pass, left to right; each step takes the most specific thing that begins at the cursor.
 
-use super::normalise::{ANY, EMAIL, HEX, HOST, ID, IP, Mark, NUM, Output, PATH, STR, TIME, URL, is_glue, is_placeholder};
+use super::normalise::{ANY, EMAIL, HEX, HOST, ID, IP, Mark, NUM, Output, PATH, STR, TIME, URL, is_glue, is_name_byte, is_placeholder, is_stop};
 use super::{codes, names};
 use crate::secrets;
 
@@ -26,15 +26,6 @@ pub(super) struct Masker<'a> {
     is_frame: bool,
     /// The last two words, for `for user NAME` and `connect to NAME:<num>`.
     before: [(u32, u32); 2],
-}
-
-const fn is_name_byte(byte: u8) -> bool {
-    is_glue(byte) || matches!(byte, b'.' | b'-')
-}
-
-/// Ends a URL, a path, an unquoted value.
-const fn is_stop(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'<' | b'>' | b'(' | b')' | b'{' | b'}' | b'|' | b',' | b';' | b'`')
 }
 
 impl<'a> Masker<'a> {
@@ -84,7 +75,11 @@ impl<'a> Masker<'a> {
                     self.push(self.at, self.at + 1);
                     self.mask(ANY, self.at + len - 2);
                 }
-                _ => self.push(self.at, self.at + 1),
+                _ => {
+                    // Punctuation is never glued to anything.
+                    self.out.bytes.push(byte);
+                    self.at += 1;
+                }
             }
         }
         false
@@ -157,16 +152,8 @@ impl<'a> Masker<'a> {
         if let Some(stop) = self.date_end(start, end) {
             return self.mask(TIME, stop);
         }
-        if let Some(kind) = names::dotted(name) {
-            // `cache.client.max-size : 12`: the name of a setting.
-            let is_setting = kind == names::Dotted::Host && next == b' ' && matches!(self.byte(end + 1), b':' | b'=') && self.byte(end + 2) == b' ';
-            if !is_setting && !(self.is_frame && matches!(next, b'(' | b'$' | b'/')) {
-                let host = kind == names::Dotted::Host;
-                return self.mask(if host { HOST } else { ID }, if host { self.port_end(end) } else { self.inner_class_end(end) });
-            }
-        }
-        if names::is_data_file(name) {
-            return self.mask(PATH, end);
+        if name.contains(&b'.') && self.dotted(name, end) {
+            return;
         }
         if name.len() >= HEX_WORD_MIN && names::is_hex_word(name) {
             return self.mask(HEX, end);
@@ -180,6 +167,25 @@ impl<'a> Masker<'a> {
         }
         self.before = [self.before[1], (start as u32, end as u32)];
         self.push(start, end);
+    }
+
+    /// A name with points at the cursor, `end` its end: masks hosts, classes and data files; whether it did.
+    fn dotted(&mut self, name: &[u8], end: usize) -> bool {
+        let next = self.byte(end);
+        if let Some(kind) = names::dotted(name) {
+            // `cache.client.max-size : 12`: the name of a setting.
+            let is_setting = kind == names::Dotted::Host && next == b' ' && matches!(self.byte(end + 1), b':' | b'=') && self.byte(end + 2) == b' ';
+            if !is_setting && !(self.is_frame && matches!(next, b'(' | b'$' | b'/')) {
+                let host = kind == names::Dotted::Host;
+                self.mask(if host { HOST } else { ID }, if host { self.port_end(end) } else { self.inner_class_end(end) });
+                return true;
+            }
+        }
+        let is_file = names::is_data_file(name);
+        if is_file {
+            self.mask(PATH, end);
+        }
+        is_file
     }
 
     fn word_before(&self, back: usize) -> &'a [u8] {
@@ -200,10 +206,10 @@ impl<'a> Masker<'a> {
 
     /// `for user NAME`, `user NAME from`, `for NAME from <ip>`.
     fn is_user(&self, name: &[u8], end: usize) -> bool {
-        if !self.follows_word() || !name.iter().all(|&byte| is_name_byte(byte)) {
+        let before = self.word_before(1);
+        if !matches!(before.len(), 3 | 4) || !self.follows_word() || !name.iter().all(|&byte| is_name_byte(byte)) {
             return false;
         }
-        let before = self.word_before(1);
         let rest = &self.shape[end..];
         if before.eq_ignore_ascii_case(b"user") {
             if names::is_never_a_user(name) {

@@ -146,6 +146,7 @@ fn shape_of(text: &[u8], words: &[Word], span: Span, discriminators: &mut Vec<Sp
 /// Writes the normalised shape with its placeholders spelled out.
 fn render(bytes: &[u8], marks: &[Mark], shape: &Shape, template: &mut Template) {
     template.text.reserve(bytes.len() + 6 * marks.len());
+    template.masks.reserve(marks.len());
     let (mut at, mut next) = (0, 0);
     for (i, &byte) in bytes.iter().enumerate() {
         if !normalise::is_placeholder(byte) {

@@ -63,14 +63,15 @@ pub(super) fn peel(p: &mut Peeler<'_>, nested: bool) -> Peeled {
     };
     let (mut at, severity_before) = (first.next, first.level);
     // A second stamp, or a third: the words between them are names of nodes and the like.
-    let second = second_stamp(p, at);
+    let level_follows = level_at(p, p.skip_blanks(at)).is_some_and(|level| level.style != Style::Letter);
+    let second = if level_follows { None } else { second_stamp(p, at) };
     if let Some(next) = second {
         at = next;
     }
     // `Nov 23, 2026 10:00:00 AM` and `Mon Nov 23 ...` are no daemon's stamps.
     let daemon = !p.text(first.from, first.to).contains(&b',') && stamp::is_month(p.rest(first.from));
     let syslog = (first.format == stamp::NAMED_MONTH && daemon) || second.is_some();
-    if !found.inside && !nested && !first.weak && level_at(p, p.skip_blanks(at)).is_none() && tag::peel_host_and_tag(p, at, syslog, true) {
+    if !found.inside && !nested && !first.weak && !level_follows && tag::peel_host_and_tag(p, at, syslog, true) {
         note_time(p, &first);
         assign(p, &mut found);
         return Peeled::Syslog;

@@ -138,15 +138,18 @@ fn logcat_brief(p: &mut Peeler<'_>) -> bool {
 
 /// `10.0.0.1 - ada [23/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 503 12 ...`: the message is the request and what follows.
 fn access(p: &mut Peeler<'_>) -> bool {
-    let mut at = p.at;
-    // Client, identity, user: none of them is part of the message.
-    for _ in 0..3 {
-        let end = p.token_end(at);
-        if end == at || p.byte(end) != b' ' {
-            return false;
-        }
-        at = end + 1;
+    let client = p.token_end(p.at);
+    // The identity is always `-`: nobody runs identd.
+    if client == p.at || !p.starts_with(client, b" - ") {
+        return false;
     }
+    let mut at = client + 3;
+    // Client, identity, user: none of them is part of the message.
+    let user = p.token_end(at);
+    if user == at || p.byte(user) != b' ' {
+        return false;
+    }
+    at = user + 1;
     if p.byte(at) != b'[' {
         return false;
     }

@@ -61,9 +61,17 @@ fn assign_group(p: &mut Peeler<'_>, span: Span) {
 
 /// `a.b.C`, `a::b`, `a/b.c`: a name with parts.
 pub(super) fn is_dotted(text: &[u8]) -> bool {
-    text.first().is_some_and(u8::is_ascii_alphabetic)
-        && text.windows(2).any(|w| (w[0] == b'.' && w[1].is_ascii_alphabetic()) || w == b"::")
-        && text.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'$' | b':' | b'/' | b'-' | b'@' | b'#'))
+    let (mut before, mut parts) = (0, false);
+    for &b in text {
+        match b {
+            b'a'..=b'z' | b'A'..=b'Z' => parts |= before == b'.',
+            b':' => parts |= before == b':',
+            b'0'..=b'9' | b'.' | b'_' | b'$' | b'/' | b'-' | b'@' | b'#' => {}
+            _ => return false,
+        }
+        before = b;
+    }
+    parts && text[0].is_ascii_alphabetic()
 }
 
 /// What follows the level: pid, dashes, groups, logger; then the message.
@@ -185,6 +193,52 @@ fn is_header_group(p: &Peeler<'_>, at: usize, close: usize, before: usize) -> bo
     }
 }
 
+/// What one pass over a token sees that might be a logger's name.
+#[derive(Default)]
+struct NameScan {
+    length: usize,
+    /// Points with a letter behind them.
+    dots: usize,
+    /// `::`
+    colons: bool,
+    slash: bool,
+    bracket: bool,
+    /// Bytes that no name has.
+    foreign: bool,
+    /// Bytes that dotted names do not have.
+    odd: usize,
+}
+
+impl NameScan {
+    fn of(rest: &[u8]) -> Self {
+        let mut scan = Self::default();
+        let mut before = 0;
+        for &b in rest.iter().take(LONGEST_NAME) {
+            match b {
+                b' ' | b'\t' | 0x1B => break,
+                b'a'..=b'z' | b'A'..=b'Z' => scan.dots += usize::from(before == b'.'),
+                b'0'..=b'9' | b'.' | b'_' | b'$' | b'-' | b'@' | b'#' => {}
+                b':' => scan.colons |= before == b':',
+                b'/' => scan.slash = true,
+                b'[' => {
+                    scan.bracket = true;
+                    scan.odd += 1;
+                }
+                b'"' | b'\'' | b'=' | b',' | b';' | b'`' | b'|' | b'!' | b'?' => {
+                    scan.foreign = true;
+                    break;
+                }
+                // The bracket that closes a header is no part of the name.
+                b']' if !scan.bracket => {}
+                _ => scan.odd += 1,
+            }
+            before = b;
+            scan.length += 1;
+        }
+        scan
+    }
+}
+
 /// `MSC service thread 1-2`, `default task-1`
 fn is_thread_name(text: &[u8]) -> bool {
     [&b"thread"[..], b"Thread", b"task", b"worker"].iter().any(|word| memchr::memmem::find(text, word).is_some())
@@ -196,27 +250,29 @@ fn logger_at(p: &Peeler<'_>, at: usize, component_seen: bool) -> Option<(Span, u
     if !(first.is_ascii_alphabetic() || first == b'_' || first == b'/') {
         return None;
     }
-    let full = p.token_end(at);
-    let token = p.text(at, full);
-    if token.len() >= LONGEST_NAME || token.iter().any(|b| matches!(b, b'"' | b'\'' | b'=' | b',' | b';' | b'`' | b'|' | b'!' | b'?')) {
+    let scan = NameScan::of(p.rest(at));
+    let full = at + scan.length;
+    if scan.length == 0 || scan.length >= LONGEST_NAME || scan.foreign {
         return None;
     }
     if p.word_at(at).is_some_and(|w| matches!(w.kind, Kind::Ip | Kind::Host | Kind::Hex | Kind::Uuid | Kind::Dur | Kind::Size) && w.end as usize + 1 >= full) {
         return None;
     }
-    let colon = token.last() == Some(&b':');
-    let end = full - usize::from(colon) - usize::from(token.ends_with(b"]") && !token.contains(&b'['));
+    let colon = p.byte(full - 1) == b':';
+    let closes = p.byte(full - 1) == b']' && !scan.bracket;
+    let end = full - usize::from(colon || closes);
     let name = p.text(at, end);
-    if name.is_empty() || [&b"Error"[..], b"Exception", b"Failure", b"Errors"].iter().any(|e| name.ends_with(e)) {
+    if name.is_empty() || matches!(name[name.len() - 1], b'r' | b'n' | b'e' | b's') && [&b"Error"[..], b"Exception", b"Failure", b"Errors"].iter().any(|e| name.ends_with(e)) {
         return None;
     }
-    let dotted = is_dotted(name) || (name.contains(&b'/') && !first.eq(&b'/'));
+    let parts = scan.odd == 0 && (scan.dots > 0 || scan.colons) && first.is_ascii_alphabetic();
+    let dotted = parts || (scan.slash && first != b'/');
     let span = Span::new(at, end);
     if colon {
         let single = !component_seen && p.env.logger.is_none() && !is_code(name) && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')) && !is_prose(name);
         return (dotted || single).then_some((span, full, true));
     }
-    if token.ends_with(b"]") && !token.contains(&b'[') {
+    if closes {
         return dotted.then_some((span, end, false));
     }
     let next = p.skip_blanks(full);
@@ -234,9 +290,8 @@ fn logger_at(p: &Peeler<'_>, at: usize, component_seen: bool) -> Option<(Span, u
     if p.byte(next) == b'=' {
         return None;
     }
-    let dots = name.iter().filter(|&&b| b == b'.').count();
     let go_on = p.byte(next) == b'[';
-    (is_dotted(name) && (dots >= 2 || name.windows(2).any(|w| w == b"::")) && gap > 0).then_some((span, full, !go_on))
+    (parts && (scan.dots >= 2 || scan.colons) && gap > 0).then_some((span, full, !go_on))
 }
 
 /// `WFLYSRV0025`, `AMQ222061`: says what happened, so it belongs to the message.

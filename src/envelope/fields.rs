@@ -278,7 +278,7 @@ fn logger_at(p: &Peeler<'_>, at: usize, component_seen: bool) -> Option<(Span, u
     let next = p.skip_blanks(full);
     let gap = next - full;
     match p.byte(next) {
-        b':' if gap > 0 && p.byte(next + 1) == b' ' => return Some((span, next + 1, true)),
+        b':' if gap > 0 && matches!(p.byte(next + 1), b' ' | 0x1B) => return Some((span, next + 1, true)),
         b'-' if gap > 0 && p.byte(next + 1) == b' ' => return Some((span, next + 1, true)),
         b'|' if gap > 0 => return Some((span, next + 1, false)),
         _ => {}

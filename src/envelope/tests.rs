@@ -238,6 +238,11 @@ fn headers_of_go_rust_node_and_dotnet() {
     check("log4js", "[2026-11-23T10:00:00.122] [DEBUG] shop - up", "text | debug | 2026-11-23T10:00:00.122Z | logger=shop | up");
     check(".NET console", "warn: Shop.Db.Pool[0]", "dotnet | warn | - | logger=Shop.Db.Pool | ");
     check("Serilog", "[10:00:00 WRN] slow", "text | warn | 2026-11-23T10:00:00Z | - | slow");
+    check(
+        "tracing in colour",
+        "\u{1b}[2m2026-11-23T10:00:00.123456Z\u{1b}[0m \u{1b}[33m WARN\u{1b}[0m \u{1b}[2mshop::db\u{1b}[0m\u{1b}[2m:\u{1b}[0m slow \u{1b}[3mn\u{1b}[0m=5",
+        "text | warn | 2026-11-23T10:00:00.123456Z | logger=shop::db | slow \u{1b}[3mn\u{1b}[0m=5",
+    );
     check("colour", "\u{1b}[33mWARN\u{1b}[0m slow", "level | warn | - | - | slow");
 }
 

@@ -158,6 +158,11 @@ pub(super) fn after_level(p: &mut Peeler<'_>, found: &mut Found) {
                 at = end;
             }
             _ => {
+                // tracing: spans before the target, `request{id=5}:db{pool=a}: shop::db: message`
+                if let Some(past) = span_context(p, at) {
+                    at = past;
+                    continue;
+                }
                 let Some((name, next, ends)) = logger_at(p, at, component_seen) else { break };
                 // Whether a name with digits is a logger's was read from the name.
                 p.discriminate(name.start as usize, name.end as usize);
@@ -191,6 +196,16 @@ fn is_header_group(p: &Peeler<'_>, at: usize, close: usize, before: usize) -> bo
         b'(' => before <= 1 && text.first().is_some_and(u8::is_ascii_alphabetic) && (if blank { is_thread_name(text) } else { before == 0 || p.has_word(at + 1, close) }),
         _ => !errno && !pair && (before == 0 || !blank || text.contains(&b'=') || p.has_word(at + 1, close)),
     }
+}
+
+/// Past a span of Rust's tracing at `at`, `name{fields}:`.
+fn span_context(p: &Peeler<'_>, at: usize) -> Option<usize> {
+    let name = p.rest(at).iter().take(64).take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
+    if name == 0 || p.byte(at + name) != b'{' {
+        return None;
+    }
+    let close = p.group_end(at + name)?;
+    (p.byte(close + 1) == b':').then_some(close + 2)
 }
 
 /// What one pass over a token sees that might be a logger's name.

@@ -118,7 +118,7 @@ fn redis(p: &mut Peeler<'_>) -> bool {
 }
 
 /// `E/ActivityManager( 1702): message`
-fn logcat_brief(p: &mut Peeler<'_>) -> bool {
+pub(super) fn logcat_brief(p: &mut Peeler<'_>) -> bool {
     let at = p.at;
     if p.byte(at + 1) != b'/' {
         return false;
@@ -129,7 +129,8 @@ fn logcat_brief(p: &mut Peeler<'_>) -> bool {
     let pid = p.skip_blanks(open + 1);
     let Some(end) = p.number_at(pid).filter(|&end| p.starts_with(end, b"): ")) else { return false };
     p.set_severity(severity);
-    p.env.logger = Some(Span::new(at + 2, open));
+    let tag = p.text(at + 2, open).trim_ascii_end();
+    p.env.logger = Some(Span::new(at + 2, at + 2 + tag.len()));
     p.env.pid = Some(Span::new(pid, end));
     p.layer("logcat");
     p.at = end + 3;

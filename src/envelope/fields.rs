@@ -365,7 +365,7 @@ fn bar_fields(p: &mut Peeler<'_>, bar: usize) -> Option<usize> {
 
 /// Kafka: the logger stands behind the message, ` (org.apache.kafka.clients.NetworkClient)`.
 fn trailing_logger(p: &mut Peeler<'_>) {
-    if p.env.logger.is_some() || p.end == 0 || p.line[p.end - 1] != b')' {
+    if p.env.logger.is_some() || p.at + 1 >= p.end || p.line[p.end - 1] != b')' {
         return;
     }
     let tail = &p.line[p.at.max(p.end.saturating_sub(LONGEST_NAME))..p.end - 1];

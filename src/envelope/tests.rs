@@ -333,6 +333,7 @@ fn headers_less_common() {
     check("fluentd", "2026-11-23 10:00:00 +0000 [warn]: #0 flush failed", "text | warn | 2026-11-23T10:00:00Z | - | #0 flush failed");
     check("scrapy", "2026-11-23 10:00:00 [shop.core] INFO: up", "text | info | 2026-11-23T10:00:00Z | logger=shop.core | up");
     check("JSON behind syslog", "Nov 23 10:00:00 n1 app[12]: {\"level\":\"error\",\"msg\":\"gone\"}", "syslog+json | error | 2026-11-23T10:00:00Z | logger=app pid=12 host=n1 | gone");
+    check("nothing behind the level", "(ERROR)", "level | error | - | - | ");
     check("shouted", "FATAL ERROR: heap is full", "level | fatal | - | - | FATAL ERROR: heap is full");
     check("no message but an error", "level=error ts=2026-11-23T10:00:00Z err=\"no route\"", "logfmt | error | 2026-11-23T10:00:00Z | - | no route");
 }

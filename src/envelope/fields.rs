@@ -61,9 +61,17 @@ fn assign_group(p: &mut Peeler<'_>, span: Span) {
 
 /// `a.b.C`, `a::b`, `a/b.c`: a name with parts.
 pub(super) fn is_dotted(text: &[u8]) -> bool {
-    text.first().is_some_and(u8::is_ascii_alphabetic)
-        && text.windows(2).any(|w| (w[0] == b'.' && w[1].is_ascii_alphabetic()) || w == b"::")
-        && text.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'$' | b':' | b'/' | b'-' | b'@' | b'#'))
+    let (mut before, mut parts) = (0, false);
+    for &b in text {
+        match b {
+            b'a'..=b'z' | b'A'..=b'Z' => parts |= before == b'.',
+            b':' => parts |= before == b':',
+            b'0'..=b'9' | b'.' | b'_' | b'$' | b'/' | b'-' | b'@' | b'#' => {}
+            _ => return false,
+        }
+        before = b;
+    }
+    parts && text[0].is_ascii_alphabetic()
 }
 
 /// What follows the level: pid, dashes, groups, logger; then the message.
@@ -150,6 +158,11 @@ pub(super) fn after_level(p: &mut Peeler<'_>, found: &mut Found) {
                 at = end;
             }
             _ => {
+                // tracing: spans before the target, `request{id=5}:db{pool=a}: shop::db: message`
+                if let Some(past) = span_context(p, at) {
+                    at = past;
+                    continue;
+                }
                 let Some((name, next, ends)) = logger_at(p, at, component_seen) else { break };
                 // Whether a name with digits is a logger's was read from the name.
                 p.discriminate(name.start as usize, name.end as usize);
@@ -185,6 +198,62 @@ fn is_header_group(p: &Peeler<'_>, at: usize, close: usize, before: usize) -> bo
     }
 }
 
+/// Past a span of Rust's tracing at `at`, `name{fields}:`.
+fn span_context(p: &Peeler<'_>, at: usize) -> Option<usize> {
+    let name = p.rest(at).iter().take(64).take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
+    if name == 0 || p.byte(at + name) != b'{' {
+        return None;
+    }
+    let close = p.group_end(at + name)?;
+    (p.byte(close + 1) == b':').then_some(close + 2)
+}
+
+/// What one pass over a token sees that might be a logger's name.
+#[derive(Default)]
+struct NameScan {
+    length: usize,
+    /// Points with a letter behind them.
+    dots: usize,
+    /// `::`
+    colons: bool,
+    slash: bool,
+    bracket: bool,
+    /// Bytes that no name has.
+    foreign: bool,
+    /// Bytes that dotted names do not have.
+    odd: usize,
+}
+
+impl NameScan {
+    fn of(rest: &[u8]) -> Self {
+        let mut scan = Self::default();
+        let mut before = 0;
+        for &b in rest.iter().take(LONGEST_NAME) {
+            match b {
+                b' ' | b'\t' | 0x1B => break,
+                b'a'..=b'z' | b'A'..=b'Z' => scan.dots += usize::from(before == b'.'),
+                b'0'..=b'9' | b'.' | b'_' | b'$' | b'-' | b'@' | b'#' => {}
+                b':' => scan.colons |= before == b':',
+                b'/' => scan.slash = true,
+                b'[' => {
+                    scan.bracket = true;
+                    scan.odd += 1;
+                }
+                b'"' | b'\'' | b'=' | b',' | b';' | b'`' | b'|' | b'!' | b'?' => {
+                    scan.foreign = true;
+                    break;
+                }
+                // The bracket that closes a header is no part of the name.
+                b']' if !scan.bracket => {}
+                _ => scan.odd += 1,
+            }
+            before = b;
+            scan.length += 1;
+        }
+        scan
+    }
+}
+
 /// `MSC service thread 1-2`, `default task-1`
 fn is_thread_name(text: &[u8]) -> bool {
     [&b"thread"[..], b"Thread", b"task", b"worker"].iter().any(|word| memchr::memmem::find(text, word).is_some())
@@ -196,33 +265,35 @@ fn logger_at(p: &Peeler<'_>, at: usize, component_seen: bool) -> Option<(Span, u
     if !(first.is_ascii_alphabetic() || first == b'_' || first == b'/') {
         return None;
     }
-    let full = p.token_end(at);
-    let token = p.text(at, full);
-    if token.len() >= LONGEST_NAME || token.iter().any(|b| matches!(b, b'"' | b'\'' | b'=' | b',' | b';' | b'`' | b'|' | b'!' | b'?')) {
+    let scan = NameScan::of(p.rest(at));
+    let full = at + scan.length;
+    if scan.length == 0 || scan.length >= LONGEST_NAME || scan.foreign {
         return None;
     }
     if p.word_at(at).is_some_and(|w| matches!(w.kind, Kind::Ip | Kind::Host | Kind::Hex | Kind::Uuid | Kind::Dur | Kind::Size) && w.end as usize + 1 >= full) {
         return None;
     }
-    let colon = token.last() == Some(&b':');
-    let end = full - usize::from(colon) - usize::from(token.ends_with(b"]") && !token.contains(&b'['));
+    let colon = p.byte(full - 1) == b':';
+    let closes = p.byte(full - 1) == b']' && !scan.bracket;
+    let end = full - usize::from(colon || closes);
     let name = p.text(at, end);
-    if name.is_empty() || [&b"Error"[..], b"Exception", b"Failure", b"Errors"].iter().any(|e| name.ends_with(e)) {
+    if name.is_empty() || matches!(name[name.len() - 1], b'r' | b'n' | b'e' | b's') && [&b"Error"[..], b"Exception", b"Failure", b"Errors"].iter().any(|e| name.ends_with(e)) {
         return None;
     }
-    let dotted = is_dotted(name) || (name.contains(&b'/') && !first.eq(&b'/'));
+    let parts = scan.odd == 0 && (scan.dots > 0 || scan.colons) && first.is_ascii_alphabetic();
+    let dotted = parts || (scan.slash && first != b'/');
     let span = Span::new(at, end);
     if colon {
         let single = !component_seen && p.env.logger.is_none() && !is_code(name) && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')) && !is_prose(name);
         return (dotted || single).then_some((span, full, true));
     }
-    if token.ends_with(b"]") && !token.contains(&b'[') {
+    if closes {
         return dotted.then_some((span, end, false));
     }
     let next = p.skip_blanks(full);
     let gap = next - full;
     match p.byte(next) {
-        b':' if gap > 0 && p.byte(next + 1) == b' ' => return Some((span, next + 1, true)),
+        b':' if gap > 0 && matches!(p.byte(next + 1), b' ' | 0x1B) => return Some((span, next + 1, true)),
         b'-' if gap > 0 && p.byte(next + 1) == b' ' => return Some((span, next + 1, true)),
         b'|' if gap > 0 => return Some((span, next + 1, false)),
         _ => {}
@@ -234,9 +305,8 @@ fn logger_at(p: &Peeler<'_>, at: usize, component_seen: bool) -> Option<(Span, u
     if p.byte(next) == b'=' {
         return None;
     }
-    let dots = name.iter().filter(|&&b| b == b'.').count();
     let go_on = p.byte(next) == b'[';
-    (is_dotted(name) && (dots >= 2 || name.windows(2).any(|w| w == b"::")) && gap > 0).then_some((span, full, !go_on))
+    (parts && (scan.dots >= 2 || scan.colons) && gap > 0).then_some((span, full, !go_on))
 }
 
 /// `WFLYSRV0025`, `AMQ222061`: says what happened, so it belongs to the message.
@@ -295,7 +365,7 @@ fn bar_fields(p: &mut Peeler<'_>, bar: usize) -> Option<usize> {
 
 /// Kafka: the logger stands behind the message, ` (org.apache.kafka.clients.NetworkClient)`.
 fn trailing_logger(p: &mut Peeler<'_>) {
-    if p.env.logger.is_some() || p.end == 0 || p.line[p.end - 1] != b')' {
+    if p.env.logger.is_some() || p.at + 1 >= p.end || p.line[p.end - 1] != b')' {
         return;
     }
     let tail = &p.line[p.at.max(p.end.saturating_sub(LONGEST_NAME))..p.end - 1];

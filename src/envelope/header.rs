@@ -6,7 +6,7 @@
 use super::cursor::{LONGEST_NAME, Peeler};
 use super::level::{Level, Style, is_no_prose, level_at};
 use super::fields::{after_level, assign, is_dotted, without_level};
-use super::{stamp, tag};
+use super::{known, stamp, tag};
 use crate::record::{Severity, Span};
 use crate::scan::Kind;
 
@@ -63,14 +63,25 @@ pub(super) fn peel(p: &mut Peeler<'_>, nested: bool) -> Peeled {
     };
     let (mut at, severity_before) = (first.next, first.level);
     // A second stamp, or a third: the words between them are names of nodes and the like.
-    let second = second_stamp(p, at);
+    // logcat with a stamp and its brief form
+    if !nested && p.byte(p.skip_blanks(at) + 1) == b'/' {
+        let before = p.at;
+        p.at = p.skip_blanks(at);
+        if known::logcat_brief(p) {
+            note_time(p, &first);
+            return Peeled::Header;
+        }
+        p.at = before;
+    }
+    let level_follows = level_at(p, p.skip_blanks(at)).is_some_and(|level| level.style != Style::Letter);
+    let second = if level_follows { None } else { second_stamp(p, at) };
     if let Some(next) = second {
         at = next;
     }
     // `Nov 23, 2026 10:00:00 AM` and `Mon Nov 23 ...` are no daemon's stamps.
     let daemon = !p.text(first.from, first.to).contains(&b',') && stamp::is_month(p.rest(first.from));
     let syslog = (first.format == stamp::NAMED_MONTH && daemon) || second.is_some();
-    if !found.inside && !nested && !first.weak && level_at(p, p.skip_blanks(at)).is_none() && tag::peel_host_and_tag(p, at, syslog, true) {
+    if !found.inside && !nested && !first.weak && !level_follows && tag::peel_host_and_tag(p, at, syslog, true) {
         note_time(p, &first);
         assign(p, &mut found);
         return Peeled::Syslog;
@@ -274,8 +285,8 @@ fn find_level(p: &Peeler<'_>, start: usize, found: &mut Found) -> Option<(Level,
             at = close + 1;
         } else {
             let end = p.token_end(at);
-            if let Some(level) = level_behind_dot(p, at, end) {
-                trial.name = Some(Span::new(at, end));
+            if let Some((level, channel)) = level_behind_dot(p, at, end) {
+                trial.name = Some(channel);
                 *found = trial;
                 return Some((level, at));
             }
@@ -286,7 +297,7 @@ fn find_level(p: &Peeler<'_>, start: usize, found: &mut Found) -> Option<(Level,
             let plain = token.iter().all(u8::is_ascii_alphanumeric);
             let bracketed = plain && p.byte(next) == b'[' && level_at(p, next).is_some_and(|level| level.style == Style::Bracketed);
             // PostgreSQL: `[71]: [3-1] user=ada,db=shop FATAL:  ...`
-            let pairs = trial.groups[0].is_some() && token.contains(&b'=') && !token.iter().any(|b| matches!(b, b'"' | b'\'' | b'('));
+            let pairs = (trial.groups[0].is_some() || token.starts_with(b"pid=") || token.starts_with(b"tid=")) && token.contains(&b'=') && !token.iter().any(|b| matches!(b, b'"' | b'\'' | b'('));
             if token.is_empty() || !(is_name_like(p, at, end) || (followed && plain) || bracketed || pairs || token[0] == b'@') {
                 return None;
             }
@@ -308,12 +319,12 @@ fn level_behind_colon(p: &Peeler<'_>, from: usize, close: usize) -> Option<Level
 }
 
 /// `channel.WARNING:`, `ada@shop:[71]:ERROR:`
-fn level_behind_dot(p: &Peeler<'_>, from: usize, to: usize) -> Option<Level> {
+fn level_behind_dot(p: &Peeler<'_>, from: usize, to: usize) -> Option<(Level, Span)> {
     let text = p.text(from, to).strip_suffix(b":")?;
     let dot = text.iter().rposition(|&b| matches!(b, b'.' | b':'))?;
     let word = &text[dot + 1..];
     let severity = (word.len() > 2 && word.iter().all(u8::is_ascii_uppercase)).then(|| Severity::from_word(word)).flatten()?;
-    Some(Level { severity, style: Style::Upper, end: to })
+    Some((Level { severity, style: Style::Upper, end: to }, Span::new(from, from + dot)))
 }
 
 /// Past blanks, dashes, bars, commas and colons between header fields; whether there were any but blanks.
@@ -380,7 +391,21 @@ fn discriminate_coloured(p: &mut Peeler<'_>, from: usize, to: usize) {
 
 /// A header whose first token is its level: `[WARN] ...`, `WARN  a.b.C - ...`, `warn: Category[0]`, `ERROR:root:...`.
 fn level_first(p: &mut Peeler<'_>, start: usize, nested: bool) -> Peeled {
-    let Some(level) = level_at(p, start) else { return Peeled::Nothing };
+    let Some(level) = level_at(p, start) else {
+        // `[main] WARN a.b.C - message`
+        let Some(close) = p.group_end(start).filter(|_| p.byte(start) == b'[' && !nested) else { return Peeled::Nothing };
+        let Some(level) = level_at(p, p.skip_blanks(close + 1)).filter(|level| level.style == Style::Upper && p.byte(close + 1) == b' ') else {
+            return Peeled::Nothing;
+        };
+        let mut found = Found::default();
+        found.group(start + 1, close);
+        assign(p, &mut found);
+        p.layer("level");
+        p.set_severity(level.severity);
+        p.at = level.end;
+        after_level(p, &mut found);
+        return Peeled::Header;
+    };
     let next = p.byte(level.end);
     let word = p.text(start, level.end);
     // Python's basicConfig: `LEVEL:logger:message`

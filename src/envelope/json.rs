@@ -317,7 +317,7 @@ fn skip_nested(p: &Peeler<'_>, at: usize) -> Option<usize> {
 
 /// Takes a JSON object off the end of a message, behind a tab, as zap's console encoder puts it there: its fields are extras.
 pub(super) fn peel_tail(p: &mut Peeler<'_>) {
-    if p.end == 0 || p.line[p.end - 1] != b'}' {
+    if p.at + 1 >= p.end || p.line[p.end - 1] != b'}' {
         return;
     }
     let Some(tab) = memchr::memmem::find(p.rest(p.at), b"\t{") else { return };

@@ -118,7 +118,7 @@ fn redis(p: &mut Peeler<'_>) -> bool {
 }
 
 /// `E/ActivityManager( 1702): message`
-fn logcat_brief(p: &mut Peeler<'_>) -> bool {
+pub(super) fn logcat_brief(p: &mut Peeler<'_>) -> bool {
     let at = p.at;
     if p.byte(at + 1) != b'/' {
         return false;
@@ -129,7 +129,8 @@ fn logcat_brief(p: &mut Peeler<'_>) -> bool {
     let pid = p.skip_blanks(open + 1);
     let Some(end) = p.number_at(pid).filter(|&end| p.starts_with(end, b"): ")) else { return false };
     p.set_severity(severity);
-    p.env.logger = Some(Span::new(at + 2, open));
+    let tag = p.text(at + 2, open).trim_ascii_end();
+    p.env.logger = Some(Span::new(at + 2, at + 2 + tag.len()));
     p.env.pid = Some(Span::new(pid, end));
     p.layer("logcat");
     p.at = end + 3;
@@ -138,15 +139,18 @@ fn logcat_brief(p: &mut Peeler<'_>) -> bool {
 
 /// `10.0.0.1 - ada [23/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 503 12 ...`: the message is the request and what follows.
 fn access(p: &mut Peeler<'_>) -> bool {
-    let mut at = p.at;
-    // Client, identity, user: none of them is part of the message.
-    for _ in 0..3 {
-        let end = p.token_end(at);
-        if end == at || p.byte(end) != b' ' {
-            return false;
-        }
-        at = end + 1;
+    let client = p.token_end(p.at);
+    // The identity is always `-`: nobody runs identd.
+    if client == p.at || !p.starts_with(client, b" - ") {
+        return false;
     }
+    let mut at = client + 3;
+    // Client, identity, user: none of them is part of the message.
+    let user = p.token_end(at);
+    if user == at || p.byte(user) != b' ' {
+        return false;
+    }
+    at = user + 1;
     if p.byte(at) != b'[' {
         return false;
     }

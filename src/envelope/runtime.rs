@@ -22,10 +22,11 @@ pub(super) enum Peeled {
 
 /// Peels one runtime layer at `p.at`.
 pub(super) fn peel(p: &mut Peeler<'_>) -> Peeled {
+    let stamp = p.word_at(p.at).is_some_and(|w| w.kind == Kind::Stamp);
     let layer = match p.byte(p.at) {
         b'<' => return if priority(p) { Peeled::Syslog } else { Peeled::Nothing },
         b'[' => kubectl(p),
-        b'0'..=b'9' if cri(p) => true,
+        _ if stamp => cri(p),
         b'M' if p.starts_with(p.at, b"MESSAGE=") => {
             p.at += 8;
             p.layer("export");

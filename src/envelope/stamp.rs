@@ -159,7 +159,7 @@ fn zone_after(bytes: &[u8], at: usize) -> Option<i64> {
     }
 }
 
-/// Length and offset of the zones that loggers write by name. Where a name is used twice in the world the more common use counts (`CST`,
+/// Offsets in seconds of the zones that loggers write by name. Where a name is used twice in the world the more common use counts (`CST`,
 /// `IST`); a name that is not here is read as the default zone.
 const ZONES: [(&[u8], i64); 18] = [
     (b"UTC", 0),
@@ -182,13 +182,23 @@ const ZONES: [(&[u8], i64); 18] = [
     (b"PDT", -25_200),
 ];
 
+/// The zone name at the start of `bytes`: its length and offset.
+fn zone_named(bytes: &[u8]) -> Option<(usize, i64)> {
+    let length = bytes.iter().take(5).take_while(|b| b.is_ascii_uppercase()).count();
+    if !(3..=4).contains(&length) || byte(bytes, length).is_ascii_alphanumeric() {
+        return None;
+    }
+    ZONES.iter().find(|(name, _)| *name == &bytes[..length]).map(|&(_, offset)| (length, offset))
+}
+
 fn zone_by_name(bytes: &[u8]) -> Option<i64> {
-    ZONES.iter().find(|(name, _)| bytes.starts_with(name) && !byte(bytes, name.len()).is_ascii_alphabetic()).map(|&(_, offset)| offset)
+    zone_named(bytes).map(|(_, offset)| offset)
 }
 
 /// Length of the zone name at the start of `bytes`, 0 when there is none.
 pub(super) fn zone_name_len(bytes: &[u8]) -> usize {
-    ZONES.iter().find(|(name, _)| bytes.starts_with(name) && !byte(bytes, name.len()).is_ascii_alphanumeric()).map_or(0, |(name, _)| name.len())
+    // Most names that follow a stamp are levels.
+    if matches!(bytes.first(), Some(b'U' | b'G' | b'W' | b'B' | b'C' | b'E' | b'M' | b'I' | b'J' | b'P')) { zone_named(bytes).map_or(0, |(length, _)| length) } else { 0 }
 }
 
 /// Days from 1970-01-01 to a civil date (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`).

@@ -217,7 +217,7 @@ fn headers_of_python_and_ruby_and_php() {
     check("uvicorn", "INFO:     Application startup complete.", "level | info | - | - | INFO:     Application startup complete.");
     check("ruby", "W, [2026-11-23T10:00:00.123456 #4242]  WARN -- shop: slow", "ruby | warn | 2026-11-23T10:00:00.123456Z | logger=shop pid=4242 | slow");
     check("php", "[23-Nov-2026 10:00:00 UTC] PHP Warning:  slow", "php | warn | 2026-11-23T10:00:00Z | - | slow");
-    check("monolog", "[2026-11-23T10:00:00.123456+00:00] shop.ERROR: gone [] []", "text | error | 2026-11-23T10:00:00.123456Z | logger=shop.ERROR: | gone [] []");
+    check("monolog", "[2026-11-23T10:00:00.123456+00:00] shop.ERROR: gone [] []", "text | error | 2026-11-23T10:00:00.123456Z | logger=shop | gone [] []");
     check(
         "openstack",
         "nova-api.log.1.2026-11-23_10:00:00 2026-11-23 10:00:00.008 25746 INFO nova.wsgi.server [req-38 - - -] gone",
@@ -238,6 +238,11 @@ fn headers_of_go_rust_node_and_dotnet() {
     check("log4js", "[2026-11-23T10:00:00.122] [DEBUG] shop - up", "text | debug | 2026-11-23T10:00:00.122Z | logger=shop | up");
     check(".NET console", "warn: Shop.Db.Pool[0]", "dotnet | warn | - | logger=Shop.Db.Pool | ");
     check("Serilog", "[10:00:00 WRN] slow", "text | warn | 2026-11-23T10:00:00Z | - | slow");
+    check(
+        "tracing in colour",
+        "\u{1b}[2m2026-11-23T10:00:00.123456Z\u{1b}[0m \u{1b}[33m WARN\u{1b}[0m \u{1b}[2mshop::db\u{1b}[0m\u{1b}[2m:\u{1b}[0m slow \u{1b}[3mn\u{1b}[0m=5",
+        "text | warn | 2026-11-23T10:00:00.123456Z | logger=shop::db | slow \u{1b}[3mn\u{1b}[0m=5",
+    );
     check("colour", "\u{1b}[33mWARN\u{1b}[0m slow", "level | warn | - | - | slow");
 }
 
@@ -318,6 +323,17 @@ fn headers_less_common() {
         "text | info | 2026-11-23T10:00:00.123Z | logger=logstash.agent thread=main | up",
     );
     check("asctime with zone", "Mon Nov 23 10:00:00 UTC 2026 backup started", "text | - | 2026-11-23T10:00:00Z | - | backup started");
+    check("slf4j simple", "[main] WARN org.shop.Foo - slow", "level | warn | - | logger=org.shop.Foo thread=main | slow");
+    check(
+        "tracing with spans",
+        "2026-11-23T10:00:00.1Z ERROR sink{id=out kind=http}:call{n=3}: shop::sinks: gone",
+        "text | error | 2026-11-23T10:00:00.1Z | logger=shop::sinks | gone",
+    );
+    check("logcat brief with a stamp", "11-23 10:00:00.123 E/Foo   ( 123): gone", "logcat | error | 2026-11-23T10:00:00.123Z | logger=Foo pid=123 | gone");
+    check("fluentd", "2026-11-23 10:00:00 +0000 [warn]: #0 flush failed", "text | warn | 2026-11-23T10:00:00Z | - | #0 flush failed");
+    check("scrapy", "2026-11-23 10:00:00 [shop.core] INFO: up", "text | info | 2026-11-23T10:00:00Z | logger=shop.core | up");
+    check("JSON behind syslog", "Nov 23 10:00:00 n1 app[12]: {\"level\":\"error\",\"msg\":\"gone\"}", "syslog+json | error | 2026-11-23T10:00:00Z | logger=app pid=12 host=n1 | gone");
+    check("nothing behind the level", "(ERROR)", "level | error | - | - | ");
     check("shouted", "FATAL ERROR: heap is full", "level | fatal | - | - | FATAL ERROR: heap is full");
     check("no message but an error", "level=error ts=2026-11-23T10:00:00Z err=\"no route\"", "logfmt | error | 2026-11-23T10:00:00Z | - | no route");
 }

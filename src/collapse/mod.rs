@@ -19,8 +19,10 @@
 //! - In `observe` mode windows are kept so that the decisions are the same, but they close silently: every line was forwarded.
 
 mod chains;
+mod closing;
 mod coldest;
 pub mod distinct;
+mod entry;
 mod grid;
 mod intervals;
 mod rates;

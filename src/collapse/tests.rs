@@ -8,7 +8,7 @@ use crate::time::{MILLI, SECOND, UnixNanos};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// A Friday noon, 100 s after a boundary of every cell length.
+/// A time on a boundary of every cell length.
 const START: i64 = 1_790_000_000 / 320 * 320 * SECOND + 320 * SECOND;
 
 pub(super) fn fingerprint(template: &str, class: Class, rule: Option<&str>) -> Arc<Fingerprint> {

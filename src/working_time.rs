@@ -10,8 +10,11 @@
 //!   before arrival in a caught-up stream it takes arrival: a device whose clock is broken for good must not stand still.
 //! - A stream falls behind at a lag of [`BEHIND_FROM`] and is caught up again at [`CAUGHT_UP_WITHIN`]: writers that flush
 //!   every few seconds stay caught up. A reader that knows better (it stood still, it reached the end of the file) says so.
+//! - A stream that is behind and has not yet shown a time has none: a banner without a stamp takes its arrival, feeds no rate, and makes none
+//!   of the old lines after it late. The same when a pipe turns out to dump history.
 //! - `now` is the latest working time of caught-up streams, and of any stream while none is caught up. It never runs backwards. Silence moves
-//!   it by the arrival time that passes ([`GlobalClock::tick`]), so a constant lag of delivery makes nothing late.
+//!   it by the arrival time that passes ([`GlobalClock::tick`]), so a constant lag of delivery makes nothing late. While every stream is behind it does
+//!   so only after [`PAUSE`] without a record: a reader that has nothing to read must not hold lines back for ever.
 //! - Late is measured against what records said, not against ticks, and for a stream that is behind against its own latest time only.
 //! - A stream whose records are all late, [`LATE_RUN_MAX`] in a row, had its clock set back (daylight saving without a zone, files
 //!   glued together): it starts anew from there.
@@ -28,6 +31,8 @@ pub const LATE_AFTER: i64 = 2 * SECOND;
 pub const BEHIND_FROM: i64 = 10 * SECOND;
 /// A stream whose event times lag by no more than this is caught up: 3 s.
 pub const CAUGHT_UP_WITHIN: i64 = 3 * SECOND;
+/// A reader that got no record for so long is not busy with a backlog: 2 s.
+pub const PAUSE: i64 = 2 * SECOND;
 /// So many late records in a row mean that the clock was set back: 100 are no straggler of another thread.
 pub const LATE_RUN_MAX: u32 = 100;
 
@@ -52,6 +57,8 @@ pub struct GlobalClock {
     said: UnixNanos,
     /// Arrival at which `now` was last moved.
     moved_at: UnixNanos,
+    /// Arrival of the latest record of any stream.
+    heard_at: UnixNanos,
     caught_up: u32,
 }
 
@@ -60,13 +67,15 @@ pub struct GlobalClock {
 pub struct StreamClock {
     is_behind: bool,
     last: Option<UnixNanos>,
+    /// Whether `last` was said by a stamp; else it is an arrival.
+    is_last_said: bool,
     late_run: u32,
 }
 
 impl Default for GlobalClock {
     fn default() -> Self {
         let never = UnixNanos(i64::MIN);
-        Self { now: never, said: never, moved_at: never, caught_up: 0 }
+        Self { now: never, said: never, moved_at: never, heard_at: never, caught_up: 0 }
     }
 }
 
@@ -80,7 +89,7 @@ impl GlobalClock {
     /// A new stream; `is_backlog`: it begins behind.
     pub fn open(&mut self, is_backlog: bool) -> StreamClock {
         self.caught_up += u32::from(!is_backlog);
-        StreamClock { is_behind: is_backlog, last: None, late_run: 0 }
+        StreamClock { is_behind: is_backlog, last: None, is_last_said: false, late_run: 0 }
     }
 
     /// The stream has ended and no longer holds `now`.
@@ -94,9 +103,11 @@ impl GlobalClock {
         self.now
     }
 
-    /// `arrival` has come without a record. Moves `now` by what passed since it was last moved, also when every stream is behind: a
-    /// reader that had nothing to read must not hold lines back for ever. Returns `now`.
+    /// `arrival` has come without a record: moves `now` by what passed since it was last moved. Returns `now`.
     pub fn tick(&mut self, arrival: UnixNanos) -> UnixNanos {
+        if self.caught_up == 0 && arrival.since(self.heard_at) < PAUSE {
+            return self.now;
+        }
         if self.moved_at.0 == i64::MIN {
             self.now = arrival;
         } else {
@@ -145,8 +156,12 @@ impl StreamClock {
                 self.set_behind(false, global);
             } else if !self.is_behind && lag > BEHIND_FROM {
                 self.set_behind(true, global);
+                if !self.is_last_said {
+                    self.last = None;
+                }
             }
         }
+        global.heard_at = global.heard_at.max(arrival);
         let (time, feeds_rate) = match (believed, self.is_behind) {
             (Some(event), _) => (event, true),
             (None, true) => (self.last.unwrap_or(arrival), false),
@@ -164,7 +179,10 @@ impl StreamClock {
         } else {
             self.late_run = 0;
         }
-        self.last = Some(self.last.map_or(time, |last| last.max(time)));
+        if believed.is_some() || !self.is_behind {
+            self.is_last_said |= believed.is_some();
+            self.last = Some(self.last.map_or(time, |last| last.max(time)));
+        }
         let moves_now = if self.is_behind { global.caught_up == 0 && believed.is_some() } else { true };
         let now_advanced = moves_now && global.record(time, arrival);
         Working { time, feeds_rate, is_late, now_advanced }
@@ -245,6 +263,35 @@ mod tests {
         assert!(stream.is_behind());
         stream.observe(&mut global, at(10), Some(at(-2_000)));
         assert!(!stream.is_behind());
+    }
+
+    #[test]
+    fn a_banner_without_a_stamp_makes_no_old_line_late() {
+        let hour = 3_600_000;
+        let old = [(0, None), (1, Some(-hour)), (2, Some(-hour + 5)), (3, None)];
+        check(true, &old, &[(0, false, false), (-hour, true, false), (-hour + 5, true, false), (-hour + 5, false, false)]);
+        check(false, &old, &[(0, true, false), (-hour, true, false), (-hour + 5, true, false), (-hour + 5, false, false)]);
+    }
+
+    #[test]
+    fn a_straggler_of_eleven_seconds_is_late_and_the_stream_goes_on() {
+        check(
+            false,
+            &[(20_000, Some(20_000)), (20_001, Some(9_000)), (20_002, Some(20_002))],
+            &[(20_000, true, false), (9_000, true, true), (20_002, true, false)],
+        );
+    }
+
+    #[test]
+    fn arrival_moves_now_only_while_a_stream_is_caught_up_or_nothing_comes() {
+        let mut global = GlobalClock::new();
+        let mut backlog = global.open(true);
+        backlog.observe(&mut global, at(0), Some(at(-60_000)));
+        assert_eq!(global.tick(at(1_999)), at(-60_000));
+        assert_eq!(global.tick(at(2_000)), at(-58_000));
+        assert_eq!(global.tick(at(9_000)), at(-51_000));
+        backlog.caught_up(&mut global);
+        assert_eq!(global.tick(at(9_001)), at(-50_999));
     }
 
     #[test]

@@ -297,6 +297,10 @@ impl Collapse {
         }
         let stream = &mut self.streams[id];
         let working = occurrence.working.0;
+        if !occurrence.feeds_rate {
+            // It has no place on the time line, so it cannot move the stream's time.
+            return if stream.high == i64::MIN { working } else { stream.high };
+        }
         if working > stream.high {
             stream.high = working;
             if working >= stream.boundary {
@@ -304,7 +308,7 @@ impl Collapse {
             }
             return working;
         }
-        if !occurrence.late && working < stream.high - crate::working_time::LATE_AFTER && occurrence.feeds_rate {
+        if !occurrence.late && working < stream.high - crate::working_time::LATE_AFTER {
             self.set_back(occurrence.stream, working, out);
             return working;
         }

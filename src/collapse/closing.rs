@@ -100,6 +100,11 @@ impl Collapse {
                 }
             }
         }
+        let (stream, open_at) = (entry.stream as usize, entry.open_at as usize);
+        self.streams[stream].open.swap_remove(open_at);
+        if let Some(moved) = self.streams[stream].open.get(open_at) {
+            self.entries[*moved as usize].open_at = open_at as u32;
+        }
         if self.pool.len() < POOL_MAX {
             window.clear();
             self.pool.push(window);
@@ -171,6 +176,14 @@ impl Collapse {
         assert!(self.held_bytes <= self.bytes_max);
         assert_eq!(live.iter().filter_map(|entry| entry.workers.as_ref()).map(|workers| workers.bytes()).sum::<usize>(), self.worker_bytes);
         assert_eq!(self.fingerprints.iter().filter(|state| state.storm.is_some()).count(), self.storms as usize);
+        for (id, stream) in self.streams.iter().enumerate() {
+            let true_place = |(at, slot): (usize, &u32)| {
+                let entry = &self.entries[*slot as usize];
+                entry.window.is_some() && entry.open_at as usize == at && entry.stream as usize == id
+            };
+            assert!(stream.open.iter().enumerate().all(true_place));
+        }
+        assert_eq!(self.streams.iter().map(|stream| stream.open.len()).sum::<usize>(), self.open_windows);
         let listed: usize = self.streams.iter().map(|stream| self.members(stream.head, |entry| entry.by_stream).len()).sum();
         assert_eq!(listed, live.len());
         let listed: usize = self.fingerprints.iter().map(|state| self.members(state.head, |entry| entry.by_fingerprint).len()).sum();

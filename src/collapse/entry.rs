@@ -34,6 +34,8 @@ pub(super) struct Entry {
     pub(super) guess: Option<Box<GuessCounts>>,
     pub(super) fingerprint: Option<Arc<Fingerprint>>,
     pub(super) window: Option<Box<Window>>,
+    /// Where it stands among the open windows of its stream while `window` is set.
+    pub(super) open_at: u32,
     /// Neighbours in the list of the fingerprint and in that of the stream.
     pub(super) by_fingerprint: Links,
     pub(super) by_stream: Links,
@@ -65,6 +67,8 @@ pub(super) struct Storm {
 #[derive(Debug)]
 pub(super) struct StreamState {
     pub(super) head: u32,
+    /// Slots of its entries with an open window, in no order: a boundary looks at these only, not at every episode.
+    pub(super) open: Vec<u32>,
     /// Latest working time, and the next boundary of the base grid after it.
     pub(super) high: i64,
     pub(super) boundary: i64,
@@ -89,6 +93,7 @@ impl Entry {
             guess: None,
             fingerprint: None,
             window: None,
+            open_at: 0,
             by_fingerprint: UNLINKED,
             by_stream: UNLINKED,
         }
@@ -107,6 +112,6 @@ impl FingerprintState {
 
 impl StreamState {
     pub(super) fn new() -> Self {
-        Self { head: NONE, high: i64::MIN, boundary: i64::MIN, forgotten: (i64::MIN, 0) }
+        Self { head: NONE, open: Vec::new(), high: i64::MIN, boundary: i64::MIN, forgotten: (i64::MIN, 0) }
     }
 }

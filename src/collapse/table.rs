@@ -320,8 +320,8 @@ impl Collapse {
         let stream = &mut self.streams[id.0 as usize];
         let high = stream.high;
         stream.boundary = Cell::holding(high, self.base).end;
-        let members = self.members(self.streams[id.0 as usize].head, |entry| entry.by_stream);
-        let ended = members.into_iter().filter(|slot| self.window(*slot).is_some_and(|window| window.cell.end <= high)).collect();
+        let open = &self.streams[id.0 as usize].open;
+        let ended = open.iter().copied().filter(|slot| self.window(*slot).is_some_and(|window| window.cell.end <= high)).collect();
         self.close_all(ended, CloseReason::CellEnd, None, out);
     }
 
@@ -482,9 +482,10 @@ impl Collapse {
     fn outcome_passes(&mut self, slot: u32, high: i64, occurrence: &Occurrence<'_>, out: Out<'_>) {
         self.entries[slot as usize].outcome_until = self.choose_cell(slot, high).end;
         let target = occurrence.target.map(local_hash);
-        let members = self.members(self.streams[occurrence.stream.0 as usize].head, |entry| entry.by_stream);
-        let ended = members
-            .into_iter()
+        let open = &self.streams[occurrence.stream.0 as usize].open;
+        let ended = open
+            .iter()
+            .copied()
             .filter(|member| {
                 let entry = &self.entries[*member as usize];
                 let class = entry.fingerprint.as_ref().map_or(Class::None, |fingerprint| fingerprint.class);
@@ -532,7 +533,9 @@ impl Collapse {
         let in_storm = self.fingerprint_state(occurrence.index.0).storm.is_some();
         let mut window = self.pool.pop().unwrap_or_else(|| Box::new(Window::new()));
         self.openings += 1;
-        let forgotten = self.streams[occurrence.stream.0 as usize].forgotten;
+        let stream = &mut self.streams[occurrence.stream.0 as usize];
+        let forgotten = stream.forgotten;
+        stream.open.push(slot);
         let entry = &mut self.entries[slot as usize];
         let part = match () {
             () if entry.part > 0 && cell.start <= entry.cell.start => entry.part + 1,
@@ -546,6 +549,7 @@ impl Collapse {
         window.lists_single = is_first;
         let due = window.due(self.base);
         entry.window = Some(window);
+        entry.open_at = stream.open.len() as u32 - 1;
         self.open_windows += 1;
         let entries = &self.entries;
         let is_alive = |item: &Item| entries[item.4 as usize].window.as_ref().is_some_and(|window| window.number == item.3);

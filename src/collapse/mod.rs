@@ -26,6 +26,7 @@ mod entry;
 mod grid;
 mod intervals;
 mod rates;
+mod settings;
 pub mod summary;
 mod table;
 mod window;
@@ -36,6 +37,7 @@ mod model;
 mod tests;
 
 pub use intervals::{INTERVAL_MAX_US, histogram};
+pub use settings::{Mode, Settings};
 pub use table::{Busy, Collapse, Counters, IDLE_MAX};
 pub use window::SAMPLE_BYTES;
 

@@ -8,8 +8,7 @@ use super::grid::Cell;
 use super::rates::{FLOOD_LIMIT_MAX, GuessCounts};
 use super::summary::{Cause, CloseReason};
 use super::window::{Only, Window};
-use super::{Closed, Verdict};
-use crate::engine::{Mode, Options};
+use super::{Closed, Mode, Settings, Verdict};
 use crate::fingerprint::Fingerprint;
 use crate::occurrence::Occurrence;
 use crate::record::{Class, ClassSource, FingerprintIndex, StreamId};
@@ -102,18 +101,19 @@ pub struct Collapse {
 impl Collapse {
     /// A table with nothing in it. `mask` hides secrets in samples and names; it is called when a summary is made, never per record.
     #[must_use]
-    pub fn new(options: &Options, mask: fn(&[u8]) -> Cow<'_, [u8]>) -> Self {
+    pub fn new(settings: impl Into<Settings>, mask: fn(&[u8]) -> Cow<'_, [u8]>) -> Self {
+        let settings = settings.into();
         Self {
-            mode: options.mode,
-            base: options.window_ns.max(SECOND),
+            mode: settings.mode,
+            base: settings.window_ns.max(SECOND),
             // The first line is never late: 0 is taken as 1.
-            keep_first: options.keep_first.max(1),
-            guess_in_10s: options.guess_in_10s,
-            guess_in_10min: options.guess_in_10min,
-            flood_per_second: options.flood_per_second.min(FLOOD_LIMIT_MAX),
-            episode_gap: options.episode_gap_ns.max(1),
-            windows_max: options.windows_max.max(1),
-            bytes_max: options.window_bytes_max,
+            keep_first: settings.keep_first.max(1),
+            guess_in_10s: settings.guess_in_10s,
+            guess_in_10min: settings.guess_in_10min,
+            flood_per_second: settings.flood_per_second.min(FLOOD_LIMIT_MAX),
+            episode_gap: settings.episode_gap_ns.max(1),
+            windows_max: settings.windows_max.max(1),
+            bytes_max: settings.window_bytes_max,
             mask,
             now: i64::MIN,
             slots: HashMap::with_hasher(FixedState::default()),

@@ -6,6 +6,7 @@
 //!   [`EVENT_AGE_MAX`] before and [`EVENT_AHEAD_MAX`] after arrival.
 //! - A record without a stamp has its arrival as its time while caught up; while behind it takes the stream's last working time and has
 //!   no place in any rate.
+//! - Where stamps lag by more than [`LATE_AFTER`], a caught-up record without one is taken to lag as much, so that it makes none of them late.
 //! - A record with an unbelievable stamp (1970, 2099) takes the stream's last working time. Only when that is more than [`LATE_AFTER`]
 //!   before arrival in a caught-up stream it takes arrival: a device whose clock is broken for good must not stand still.
 //! - A stream falls behind at a lag of [`BEHIND_FROM`] and is caught up again at [`CAUGHT_UP_WITHIN`]: writers that flush
@@ -69,6 +70,8 @@ pub struct StreamClock {
     last: Option<UnixNanos>,
     /// Whether `last` was said by a stamp; else it is an arrival.
     is_last_said: bool,
+    /// Arrival minus event of the newest stamp, ns.
+    lag: i64,
     late_run: u32,
 }
 
@@ -89,7 +92,7 @@ impl GlobalClock {
     /// A new stream; `is_backlog`: it begins behind.
     pub fn open(&mut self, is_backlog: bool) -> StreamClock {
         self.caught_up += u32::from(!is_backlog);
-        StreamClock { is_behind: is_backlog, last: None, is_last_said: false, late_run: 0 }
+        StreamClock { is_behind: is_backlog, last: None, is_last_said: false, lag: 0, late_run: 0 }
     }
 
     /// The stream has ended and no longer holds `now`.
@@ -156,17 +159,23 @@ impl StreamClock {
                 self.set_behind(false, global);
             } else if !self.is_behind && lag > BEHIND_FROM {
                 self.set_behind(true, global);
-                if !self.is_last_said {
-                    self.last = None;
-                }
             }
+            if !self.is_last_said {
+                // Times so far were arrivals; what stamps say begins here.
+                (self.last, self.is_last_said) = (None, true);
+            }
+            self.lag = lag;
         }
         global.heard_at = global.heard_at.max(arrival);
         let (time, feeds_rate) = match (believed, self.is_behind) {
             (Some(event), _) => (event, true),
             (None, true) => (self.last.unwrap_or(arrival), false),
-            (None, false) if event.is_none() => (arrival, true),
-            (None, false) => (self.last.filter(|last| arrival.since(*last) <= LATE_AFTER).unwrap_or(arrival), true),
+            (None, false) => {
+                let last = self.last.filter(|last| event.is_some() && arrival.since(*last) <= LATE_AFTER);
+                // Among stamped lines that come late by some seconds it must not make these late.
+                let arrival = if self.lag > LATE_AFTER { arrival.plus(-self.lag) } else { arrival };
+                (last.unwrap_or(arrival), true)
+            }
         };
         let own = self.last.unwrap_or(time);
         let reference = if self.is_behind { own } else { own.max(global.said) };
@@ -180,7 +189,6 @@ impl StreamClock {
             self.late_run = 0;
         }
         if believed.is_some() || !self.is_behind {
-            self.is_last_said |= believed.is_some();
             self.last = Some(self.last.map_or(time, |last| last.max(time)));
         }
         let moves_now = if self.is_behind { global.caught_up == 0 && believed.is_some() } else { true };
@@ -274,6 +282,15 @@ mod tests {
     }
 
     #[test]
+    fn a_line_without_a_stamp_among_lagging_ones_makes_none_late() {
+        check(
+            false,
+            &[(0, Some(-5_000)), (1_000, None), (1_500, Some(-3_500)), (2_000, Some(2_300_000_000_000)), (2_100, Some(-2_900))],
+            &[(-5_000, true, false), (-4_000, true, false), (-3_500, true, false), (-3_000, true, false), (-2_900, true, false)],
+        );
+    }
+
+    #[test]
     fn a_straggler_of_eleven_seconds_is_late_and_the_stream_goes_on() {
         check(
             false,
@@ -329,5 +346,41 @@ mod tests {
         stream.observe(&mut global, at(7_200_000), Some(at(3_600_000)));
         let late = (0..200).filter(|i| stream.observe(&mut global, at(7_200_000), Some(at(i * 10))).is_late).count();
         assert_eq!(late, 99);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        /// Lines dated 1970 or 2099 anywhere among others change the times of none of them, nor `now`.
+        #[test]
+        fn wild_stamps_change_no_other_line(lines in proptest::collection::vec((0i64..400, 0i64..1_900, 0u8..10), 2..200), is_backlog: bool) {
+            let run = |with_wild: bool| {
+                let mut global = GlobalClock::new();
+                let mut stream = global.open(is_backlog);
+                let mut arrival = 0;
+                let mut said = Vec::new();
+                for (number, (later, lag, kind)) in lines.iter().enumerate() {
+                    arrival += later;
+                    let wild = match kind {
+                        0 => Some(UnixNanos(0)),
+                        1 => Some(UnixNanos(4_070_908_800 * SECOND)),
+                        _ => None,
+                    };
+                    // The first line shows the time; a wild one before it has only its arrival to go by.
+                    match wild.filter(|_| number > 0) {
+                        Some(wild) if with_wild => {
+                            stream.observe(&mut global, at(arrival), Some(wild));
+                        }
+                        Some(_) => {}
+                        None => {
+                            let working = stream.observe(&mut global, at(arrival), Some(at(arrival - lag)));
+                            said.push((working.time, working.feeds_rate, working.is_late));
+                        }
+                    }
+                }
+                said
+            };
+            proptest::prop_assert_eq!(run(true), run(false));
+        }
     }
 }

@@ -4,6 +4,8 @@
 //!
 //! - *Event* is what the caller found first: the runtime's stamp, else the line's. It is believed within
 //!   [`EVENT_AGE_MAX`] before and [`EVENT_AHEAD_MAX`] after arrival.
+//! - The age of an event is bounded only where it could do harm: in a stream that is caught up. A backlog may be of any age (a `report` on the
+//!   logs of last spring), and a stream whose very first stamp is old is one (`zcat old.gz | squelch`).
 //! - A record without a stamp has its arrival as its time while caught up; while behind it takes the stream's last working time and has
 //!   no place in any rate.
 //! - A record with an unbelievable stamp (1970, 2099) takes the stream's last working time. Only when that is more than [`LATE_AFTER`]
@@ -20,6 +22,8 @@ use crate::time::{SECOND, UnixNanos};
 
 /// How old an event time may be: 7 days; older than what a container runtime keeps by default, and log stores refuse more.
 pub const EVENT_AGE_MAX: i64 = 7 * 86_400 * SECOND;
+/// The earliest event time of a backlog: 2000-01-01; what is before it comes from a clock that was never set.
+pub const EVENT_EARLIEST: UnixNanos = UnixNanos(946_684_800 * SECOND);
 /// How far an event time may be ahead of arrival: 5 s of clock skew.
 pub const EVENT_AHEAD_MAX: i64 = 5 * SECOND;
 /// From which step back a record is late: 2 s; recorded logs step back by 0.2 s routinely.
@@ -148,9 +152,10 @@ impl StreamClock {
     /// The times of one record. `event` is the runtime's stamp, else the line's.
     #[inline]
     pub fn observe(&mut self, global: &mut GlobalClock, arrival: UnixNanos, event: Option<UnixNanos>) -> Working {
+        let is_past_open = self.is_behind || self.last.is_none();
         let believed = event.filter(|event| {
             let lag = arrival.since(*event);
-            (-EVENT_AHEAD_MAX..=EVENT_AGE_MAX).contains(&lag)
+            lag >= -EVENT_AHEAD_MAX && (lag <= EVENT_AGE_MAX || (is_past_open && *event >= EVENT_EARLIEST))
         });
         if let Some(event) = believed {
             let lag = arrival.since(event);

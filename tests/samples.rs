@@ -23,6 +23,10 @@ fn check(name: &str, stored: &[u8], flags: &str) {
     let mut made = Vec::new();
     run(&args, &mut made).expect("the flags of a sample make a run");
     let differs = stored.split(|b| *b == b'\n').zip(made.split(|b| *b == b'\n')).position(|(a, b)| a != b);
-    assert_eq!((differs, stored.len()), (None, made.len()), "first line (from 0) and lengths; if the change is meant: squelch simulate {flags} > samples/{name}");
+    assert_eq!(
+        (differs, stored.len()),
+        (None, made.len()),
+        "first line (from 0) and lengths; if the change is meant: squelch simulate {flags} > samples/{name}"
+    );
     assert!(stored.len() <= 300 * 1024, "{name} is to stay small");
 }

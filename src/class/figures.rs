@@ -154,10 +154,6 @@ const fn is_number(word: &Word) -> bool {
     matches!(word.kind, Kind::Num | Kind::Num6 | Kind::Num8 | Kind::Epoch)
 }
 
-fn is_whole(message: &[u8], word: &Word) -> bool {
-    is_number(word) && word.of(message).iter().all(u8::is_ascii_digit)
-}
-
 /// The last word of letters (and `_`) in `text`, over blanks and signs of assignment.
 fn label(text: &[u8]) -> &[u8] {
     &text[label_start(text)..label_end(text)]
@@ -186,7 +182,7 @@ fn attempts(message: &[u8], words: &[Word]) -> (Option<Span>, Option<Span>) {
     ];
     let (mut attempt, mut limit) = (None, None);
     for (i, word) in words.iter().enumerate() {
-        if !is_whole(message, word) {
+        if !is_number(word) {
             continue;
         }
         let head = before(message, word);
@@ -198,15 +194,17 @@ fn attempts(message: &[u8], words: &[Word]) -> (Option<Span>, Option<Span>) {
             limit = Some(span(word));
             continue;
         }
-        let of = words.get(i + 1).filter(|next| is_whole(message, next) && is_any(message[word.end as usize..next.start as usize].trim_ascii(), &["/", "of", "out of"]));
+        let of = words.get(i + 1).filter(|next| is_number(next) && is_any(message[word.end as usize..next.start as usize].trim_ascii(), &["/", "of", "out of"]));
         let is_counted = is_any(name, &ATTEMPT) && !is_duration(message, word);
         let is_tail = [" attempts", " tries", " retries"].iter().any(|t| tail.get(..t.len()).is_some_and(|x| x.eq_ignore_ascii_case(t.as_bytes())))
             && is_any(name, &["after"]);
         // `(3/5)`: a count of attempts needs no name where two numbers stand in brackets.
         let is_pair = of.is_some() && before(message, word).ends_with(b"(") && of.is_some_and(|next| after(message, next).starts_with(b")"));
+        // `Already tried 3 time(s)`
+        let is_tally = is_any(name, &["tried"]) && tail.starts_with(b" time");
         // `rpc Get failed (3): ...`
         let is_bracketed = is_any(name, &["failed"]) && before(message, word).ends_with(b" (") && tail.starts_with(b")");
-        if attempt.is_none() && (is_counted || is_tail || is_pair || is_bracketed) {
+        if attempt.is_none() && (is_counted || is_tail || is_tally || is_pair || is_bracketed) {
             attempt = Some(span(word));
             if limit.is_none() {
                 limit = of.map(span);
@@ -264,7 +262,9 @@ fn delay(message: &[u8], words: &[Word]) -> Option<Span> {
 }
 
 fn target(message: &[u8], words: &[Word]) -> Option<Span> {
-    keyed_target(message).or_else(|| url_authority(message)).or_else(|| address(message, words)).or_else(|| named_port(message, words)).or_else(|| named_target(message))
+    // What stands first: a URL behind an address is as often a link to the manual.
+    let first = [url_authority(message), address(message, words)].into_iter().flatten().min_by_key(|span| span.start);
+    keyed_target(message).or(first).or_else(|| named_port(message, words)).or_else(|| named_target(message))
 }
 
 /// `addr=x:1`, `host='x'`, `upstream: "http://x/"`.
@@ -281,7 +281,7 @@ fn keyed_target(message: &[u8]) -> Option<Span> {
         let from = from + message[from..].iter().take_while(|b| matches!(b, b'"' | b'\'' | b'[')).count();
         let end = token_end(message, from);
         let found = authority(message, from, end);
-        if !found.is_empty() {
+        if !found.is_empty() && message[found.start as usize] != b'/' {
             return Some(found);
         }
     }
@@ -301,7 +301,9 @@ fn token_end(message: &[u8], from: usize) -> usize {
 fn authority(message: &[u8], from: usize, end: usize) -> Span {
     let token = &message[from..end];
     let Some(at) = memchr::memmem::find(token, b"://") else {
-        return Span::new(from, end);
+        // gRPC's `ipv4:10.0.0.1:50051`.
+        let scheme = ["ipv4:", "ipv6:", "dns:"].iter().find(|s| token.starts_with(s.as_bytes())).map_or(0, |s| s.len());
+        return Span::new(from + scheme, end);
     };
     let start = from + at + 3;
     let stop = message[start..end].iter().position(|b| matches!(b, b'/' | b'?' | b'#')).map_or(end, |n| start + n);
@@ -324,21 +326,27 @@ fn address(message: &[u8], words: &[Word]) -> Option<Span> {
         let tail = after(message, word);
         tail[tail.iter().take_while(|b| b.is_ascii_digit() || **b == b':').count()..].starts_with(b"->")
     };
-    words.iter().find(|w| matches!(w.kind, Kind::Ip | Kind::Host) && !is_ours(w) && !is_source(w)).map(span)
+    // `10.0.0.1 - - [time] "GET ...`: who asked.
+    let is_asker = |word: &&Word| word.start == 0 && after(message, word).starts_with(b" - - [");
+    words.iter().find(|w| matches!(w.kind, Kind::Ip | Kind::Host) && !is_ours(w) && !is_source(w) && !is_asker(w)).map(span)
 }
 
 /// `orders-db:5432`: a name without digits before a port.
 fn named_port(message: &[u8], words: &[Word]) -> Option<Span> {
+    // What programs count and number; a host of such a name is rarer.
+    const COUNTED: [&str; 31] = [
+        "attempt", "attempts", "try", "retry", "retries", "status", "code", "line", "port", "errno", "error", "pid", "tid", "uid", "id", "thread", "shard", "partition", "offset", "row", "column",
+        "size", "count", "total", "took", "level", "version", "delay", "timeout", "backoff", "in",
+    ];
     for word in words {
-        let port = word.of(message);
-        if word.kind != Kind::Num || !(2..=5).contains(&port.len()) || !before(message, word).ends_with(b":") {
+        if word.kind != Kind::Num || !before(message, word).ends_with(b":") {
             continue;
         }
         let end = word.start as usize - 1;
         let start = message[..end].iter().rposition(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))).map_or(0, |i| i + 1);
         let name = &message[start..end];
         let is_file = [".go", ".py", ".js", ".rb", ".rs", ".java", ".cc", ".cpp", ".c", ".ts", ".php", ".cs"].iter().any(|e| name.ends_with(e.as_bytes()));
-        if name.len() >= 2 && name[0].is_ascii_alphabetic() && !is_file && !is_any(name, &["attempt", "status", "code", "line", "port", "errno", "error", "pid", "tid", "uid", "id", "thread"]) {
+        if name.len() >= 2 && name[0].is_ascii_alphabetic() && !is_file && !is_any(name, &COUNTED) {
             return Some(Span::new(start, word.end as usize));
         }
     }

@@ -42,5 +42,11 @@ pub fn guess(severity: Severity, message: &[u8]) -> Guess {
     Guess { class, attempt: figures.attempt, max_attempts: figures.max_attempts, delay: figures.delay, target: figures.target }
 }
 
+/// The class of a record whose parts (message, error field, exception text) say `a` and `b`: the last word on the matter prevails.
+#[must_use]
+pub const fn prevailing(a: Class, b: Class) -> Class {
+    if vocabulary::rank(b) > vocabulary::rank(a) { b } else { a }
+}
+
 #[cfg(test)]
 mod tests;

@@ -55,6 +55,11 @@ fn retries_say_when_how_often_and_whereto() {
             ("reconnect_attempt 3", Retry, "3", "", "", ""),
             ("database not ready (attempt 3), sleeping 2.0s: refused", Retry, "3", "", "2.0s", ""),
             ("connect to upstream failed retry_in=2s addr=10.1.2.3:443", Retry, "", "", "2s", "10.1.2.3:443"),
+            ("cannot connect to 10.0.0.1:5514, retrying, see https://docs.example/e/7", Retry, "", "", "", "10.0.0.1:5514"),
+            ("Incremented Retry for (url='/orders'): total left", Retry, "", "", "", ""),
+            ("subchannel {address=ipv4:10.0.0.1:50051}: backoff 2 seconds", Retry, "", "", "2 seconds", "10.0.0.1:50051"),
+            ("Retrying connect to server: rm-1:8030. Already tried 3 time(s)", Retry, "3", "", "", "rm-1:8030"),
+            ("--10:00:00--  (try: 2)  http://orders:8080/health", Retry, "2", "", "", "orders:8080"),
             ("RETRYING IN 5S", Retry, "", "", "", ""),
             ("... retrying", Retry, "", "", "", ""),
             ("poll failed...retrying", Retry, "", "", "", ""),
@@ -94,8 +99,9 @@ fn failures_are_known_by_their_words() {
             ("upstream answered HTTP 503", Failure, "", "", "", ""),
             ("GET https://pay.example/v1 status=502", Failure, "", "", "", "pay.example"),
             ("503 Service Unavailable", Failure, "", "", "", ""),
-            ("10.0.0.1 - - \"GET /x HTTP/1.1\" 503 190", Failure, "", "", "", "10.0.0.1"),
+            ("10.0.0.1 - - [15/Jun/2026:14:02:01 +0200] \"GET /x HTTP/1.1\" 503 190", Failure, "", "", "", ""),
             ("Request failed with status code 504", Failure, "", "", "", ""),
+            ("request failed on connection refused", Failure, "", "", "", ""),
             ("socket hang up", Failure, "", "", "", ""),
             ("index failed: ApiError(503, 'unavailable_shards')", Failure, "", "", "", ""),
             ("node has failed for 3 times in a row", Failure, "", "", "", ""),
@@ -228,6 +234,11 @@ fn ordinary_lines_stay_ordinary() {
             "backoff strategy: exponential",
             "kept 3 connections in pool",
             "session recovered",
+            "session timed out after 30 minutes",
+            "  backoff: 5s",
+            "callback registered on retry",
+            "recovered from checkpoint 12",
+            "recovered 3 indices",
         ] {
             assert_eq!(guess(severity, message.as_bytes()), Guess::default(), "{message}");
         }
@@ -235,7 +246,15 @@ fn ordinary_lines_stay_ordinary() {
 }
 
 #[test]
+fn the_last_word_prevails() {
+    assert_eq!(prevailing(Failure, Exhausted), Exhausted);
+    assert_eq!(prevailing(Recovery, Retry), Recovery);
+    assert_eq!(prevailing(Class::None, Failure), Failure);
+}
+
+#[test]
 fn digits_decide_nothing_but_status() {
+    assert_eq!(guess(Severity::Error, b"urllib3.exceptions.ConnectionError: x"), guess(Severity::Error, b"urllib3.exceptions.SomethingElse: x"));
     for message in ["retry=3", "retry 3 in 20ms", "attempt 3 failed", "timeout of 5000ms exceeded", "3 retries left", "failed after 3 attempts", "no retries", "(3/5)"] {
         let other: String = message.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
         assert_eq!(guess(Severity::Warn, message.as_bytes()), guess(Severity::Warn, other.as_bytes()), "{message}");

@@ -1,6 +1,7 @@
 //! The generic words: one automaton over all of them, then cheap looks at what stands round each hit.
 
 use crate::record::{Class, Severity};
+use crate::scan::{Word, find_words};
 use aho_corasick::AhoCorasick;
 use std::sync::OnceLock;
 
@@ -34,6 +35,11 @@ enum Check {
 }
 
 use Check::{AfterAttempts, Calm, Complaint, Counted, Doing, Exact, Exited, Free, Phrase, Reached, Status, TimedOut};
+
+/// Stands for a digit-word `429` while words are looked for.
+const STATUS_OVERLOAD: &str = "\x01";
+/// Stands for a digit-word `502`, `503` or `504`.
+const STATUS_FAILURE: &str = "\x02";
 
 /// Word or phrase in lower case, what it says, what must hold.
 const WORDS: &[(&str, Class, Check)] = &[
@@ -98,7 +104,6 @@ const WORDS: &[(&str, Class, Check)] = &[
     ("reachable again", Class::Recovery, Doing),
     ("has recovered", Class::Recovery, Doing),
     ("recovered after", Class::Recovery, Doing),
-    ("recovered from", Class::Recovery, Doing),
     ("connection established", Class::Recovery, Calm),
     ("successfully connected", Class::Recovery, Calm),
     ("succeeded after", Class::Recovery, AfterAttempts),
@@ -155,7 +160,7 @@ const WORDS: &[(&str, Class, Check)] = &[
     ("server overloaded", Class::Overload, Doing),
     ("server busy", Class::Overload, Doing),
     ("server is busy", Class::Overload, Doing),
-    ("429", Class::Overload, Status),
+    (STATUS_OVERLOAD, Class::Overload, Status),
     // It tries again.
     ("retry", Class::Retry, Doing),
     ("retry_in", Class::Retry, Counted),
@@ -291,13 +296,11 @@ const WORDS: &[(&str, Class, Check)] = &[
     ("times in a row", Class::Failure, Phrase),
     ("waiting for suitable server", Class::Failure, Phrase),
     ("max retries exceeded with url", Class::Failure, Free),
-    ("502", Class::Failure, Status),
-    ("503", Class::Failure, Status),
-    ("504", Class::Failure, Status),
+    (STATUS_FAILURE, Class::Failure, Status),
 ];
 
 /// Which class wins when the words of several stand in one line: the last word on the matter first.
-const fn rank(class: Class) -> u8 {
+pub(super) const fn rank(class: Class) -> u8 {
     match class {
         Class::Exhausted => 6,
         Class::Recovery => 5,
@@ -321,14 +324,39 @@ fn automaton() -> &'static AhoCorasick {
 
 /// The class that the words of `message` speak for.
 pub(super) fn class_of(severity: Severity, message: &[u8]) -> Class {
+    let text = masked(message);
     let mut best = Class::None;
-    for hit in automaton().find_overlapping_iter(message) {
+    for hit in automaton().find_overlapping_iter(&text) {
         let (word, class, check) = WORDS[hit.pattern().as_usize()];
-        if rank(class) > rank(best) && holds(check, word, severity, message, hit.start(), hit.end()) {
+        if rank(class) > rank(best) && holds(check, word, severity, &text, hit.start(), hit.end()) {
             best = class;
         }
     }
     best
+}
+
+/// Each digit-word as one byte, so that nothing below can depend on its contents: `0`, or the sign of a status.
+fn masked(message: &[u8]) -> Vec<u8> {
+    let mut words: Vec<Word> = Vec::new();
+    find_words(message, &mut words);
+    let mut text = Vec::with_capacity(message.len());
+    let mut at = 0;
+    for word in words {
+        text.extend_from_slice(&message[at..word.start as usize]);
+        text.push(match word.of(message) {
+            b"429" => STATUS_OVERLOAD.as_bytes()[0],
+            b"502" | b"503" | b"504" => STATUS_FAILURE.as_bytes()[0],
+            _ => b'0',
+        });
+        at = word.end as usize;
+    }
+    text.extend_from_slice(&message[at..]);
+    text
+}
+
+/// A masked digit-word, or a digit of a word that stays literal (`eth0`).
+const fn is_figure(b: u8) -> bool {
+    b.is_ascii_digit() || matches!(b, 1 | 2)
 }
 
 fn holds(check: Check, word: &str, severity: Severity, message: &[u8], start: usize, end: usize) -> bool {
@@ -344,7 +372,9 @@ fn holds(check: Check, word: &str, severity: Severity, message: &[u8], start: us
     let (before, after) = (&message[..start], &message[end..]);
     match check {
         Free | Exact | Phrase => true,
-        Doing => !is_setting(after) && !is_noun(word, after) && !is_negated(before),
+        Doing => !is_setting(after) && !is_noun(word, after) && !is_negated(before) && !is_supposed(word, before),
+        // `backoff: 5s` at the left edge is a line of a settings file.
+        Counted if word == "backoff" && before.trim_ascii().is_empty() => !is_setting(after) && counts(after),
         Counted => !ends_with_any(before, &["max ", "maximum ", "max. "]) && !is_path(message, start) && counts(after),
         Reached => near(before, after, &["exceed", "reach", "exhaust", "hit ", "overflow", "failed"]) && !after_word(after, "with url") && !contains(after, "with url"),
         AfterAttempts => near(&[], after, &["attempt", "tries", "retries", "times"]),
@@ -393,7 +423,7 @@ fn is_setting(after: &[u8]) -> bool {
     }
     let value = value.trim_ascii_start();
     let words = ["true", "false", "none", "null", "on", "off", "yes", "no", "enabled", "disabled", "{", "["];
-    value.first().is_some_and(u8::is_ascii_digit) || words.iter().any(|w| starts_with(value, w) && !value.get(w.len()).is_some_and(u8::is_ascii_alphanumeric))
+    value.first().is_some_and(|b| is_figure(*b)) || words.iter().any(|w| starts_with(value, w) && !value.get(w.len()).is_some_and(u8::is_ascii_alphanumeric))
 }
 
 /// `retry policy`, `reconnect interval`: talk about retrying, not a retry.
@@ -411,11 +441,21 @@ fn is_noun(word: &str, after: &[u8]) -> bool {
 }
 
 fn is_negated(before: &[u8]) -> bool {
-    const NEGATIONS: [&str; 20] = [
-        "no ", "not ", "without ", "never ", "0 ", "zero ", "don't ", "won't ", "doesn't ", "if ", "on ", "disable ", "disabled ", "enable ", "enabled ", "avoid ", "cannot be ",
+    const NEGATIONS: [&str; 17] = [
+        "no ", "not ", "without ", "never ", "zero ", "don't ", "won't ", "doesn't ", "disable ", "disabled ", "enable ", "enabled ", "avoid ", "cannot be ",
         "without a ", "handle ", "to be ",
     ];
     NEGATIONS.iter().any(|n| ends_with_word(before, n))
+}
+
+/// `retry on error`-like talk (`on retry`, `if retry`), and users whose session ended as sessions do.
+fn is_supposed(word: &str, before: &[u8]) -> bool {
+    let words: &[&str] = match word {
+        "retry" | "reconnect" => &["if ", "on ", "for ", "of "],
+        "timed out" => &["session ", "user "],
+        _ => return false,
+    };
+    ends_with_any(before, words)
 }
 
 fn ends_with_word(before: &[u8], word: &str) -> bool {
@@ -434,8 +474,8 @@ fn counts(after: &[u8]) -> bool {
     let mut rest = after;
     loop {
         rest = match rest {
-            [b' ' | b'#' | b'=' | b':' | b'(' | b'[' | b'"', tail @ ..] => tail,
-            [b'0'..=b'9', ..] => return true,
+            [b' ' | b',' | b'#' | b'=' | b':' | b'(' | b'[' | b'"', tail @ ..] => tail,
+            [b, ..] if is_figure(*b) => return true,
             _ => {
                 let Some(tail) = ["number ", "no. ", "no ", "in ", "for ", "of ", "is "].iter().find_map(|w| starts_with(rest, w).then(|| &rest[w.len()..])) else {
                     return false;

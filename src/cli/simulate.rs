@@ -21,6 +21,7 @@ Stories:
   essay      twelve order services lose their broker for 2 s and retry without a wait;
              the storm outlives the outage until somebody stops the services
   healthy    the same services on a good day
+  day        24 hours without a storm: deploys, batches, short outages, quiet nights
   postgres   twelve services against a database that says \"too many clients\"; both sides log
   crashloop  twelve pods die at start, the kubelet backs off
   lockstep   twelve services retry every second, all at the same instant
@@ -68,7 +69,7 @@ pub struct SimulateArgs {
     /// How the wait between attempts grows
     #[arg(long, value_enum, help_heading = "Retry policy")]
     policy: Option<PolicyWord>,
-    /// First wait [default: 100ms]
+    /// First wait [default: 100ms, in the story jitter 200ms]
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Retry policy")]
     base: Option<i64>,
     /// Growth per attempt of an exponential policy [default: 2]
@@ -84,7 +85,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "N", help_heading = "Retry policy")]
     max_attempts: Option<u32>,
     /// What giving up means: drop the order, start again in an outer loop, or exit and be restarted
-    #[arg(long, value_enum, requires = "max_attempts", help_heading = "Retry policy")]
+    #[arg(long, value_name = "WHAT", value_enum, requires = "max_attempts", help_heading = "Retry policy")]
     on_give_up: Option<GiveUpWord>,
     /// Wait before the outer loop or the supervisor starts again
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "5s", help_heading = "Retry policy")]
@@ -247,7 +248,10 @@ pub fn run(args: &SimulateArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     }
     let mut truth_file = match &args.truth {
         // Opened before the run: nobody should wait minutes to hear that the folder does not exist.
-        Some(path) => Some(std::fs::File::create(path).with_context(|| format!("cannot write the truth to {}; give --truth a file in a folder that exists", path.display()))?),
+        Some(path) => Some(
+            std::fs::File::create(path)
+                .with_context(|| format!("cannot write the truth to {}; give --truth a file in a folder that exists", path.display()))?,
+        ),
         None => None,
     };
     let speed = args.speed.map_or(if std::io::stdout().is_terminal() { 1.0 } else { f64::INFINITY }, |Speed(speed)| speed);
@@ -450,9 +454,14 @@ fn breaker(text: &str) -> Result<Maybe<BreakerLimits>, String> {
         return Ok(Maybe(None));
     }
     let (failures, open_for) = text.split_once(':').ok_or("write failures and open time, for example 5:10s, or none")?;
-    let failures = failures.parse().ok().filter(|n| *n > 0).ok_or_else(|| format!("`{failures}` is no number of failures; write for example 5:10s"))?;
+    let failures =
+        failures.parse().ok().filter(|n| *n > 0).ok_or_else(|| format!("`{failures}` is no number of failures; write for example 5:10s"))?;
     let open_for = parse_duration(open_for)?;
-    if open_for == 0 { Err("a breaker must stay open for a while; write for example 5:10s".to_owned()) } else { Ok(Maybe(Some(BreakerLimits { failures, open_for }))) }
+    if open_for == 0 {
+        Err("a breaker must stay open for a while; write for example 5:10s".to_owned())
+    } else {
+        Ok(Maybe(Some(BreakerLimits { failures, open_for })))
+    }
 }
 
 fn budget(text: &str) -> Result<Maybe<BudgetLimits>, String> {
@@ -460,7 +469,9 @@ fn budget(text: &str) -> Result<Maybe<BudgetLimits>, String> {
         return Ok(Maybe(None));
     }
     let (burst, rate) = text.split_once(':').ok_or("write retries at once and per second, for example 10:0.5, or none")?;
-    let number = |text: &str| text.parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0).ok_or_else(|| format!("`{text}` is no number; write for example 10:0.5"));
+    let number = |text: &str| {
+        text.parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0).ok_or_else(|| format!("`{text}` is no number; write for example 10:0.5"))
+    };
     Ok(Maybe(Some(BudgetLimits { burst: number(burst)?, per_second: number(rate.trim_end_matches("/s"))? })))
 }
 

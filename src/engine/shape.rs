@@ -253,8 +253,8 @@ mod tests {
 
     #[test]
     fn a_field_moves_with_the_words_before_it() {
-        let (taught, other) = ("at 5 to mq-1:61616 try 7 in 0ms", "at 5000 to mq-22:1 try 123456 in 250ms");
-        assert_eq!(moved(taught, "mq-1:61616", other), "mq-22:1");
+        let (taught, other) = ("at 5 to mq-1:61616 try 7 in 0ms", "at 5000 to mq-22:1000 try 123456 in 250ms");
+        assert_eq!(moved(taught, "mq-1:61616", other), "mq-22:1000");
         assert_eq!(moved(taught, "7", other), "123456");
         assert_eq!(moved(taught, "0ms", other), "250ms");
         assert_eq!(moved(taught, "to", other), "to");

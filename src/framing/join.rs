@@ -202,7 +202,7 @@ impl JoinState {
     }
 
     fn directly(self, role: Role) -> Option<Context> {
-        use Context::{Block, Done, Go, GoTrace, Head, HeadSource, Opening, Plain, Python, PythonChain, PythonEnd, Rust, Trace};
+        use Context::{Done, Go, GoTrace, Head, HeadSource, Opening, Plain, Python, PythonChain, PythonEnd, Rust, Trace};
         let now = self.context;
         let is_head = matches!(now, Head | HeadSource);
         Some(match role {
@@ -235,7 +235,6 @@ impl JoinState {
             Role::Named if now == GoTrace => GoTrace,
             Role::GoExit if matches!(now, Go | GoTrace) => Done,
             Role::Note if is_head || matches!(now, Opening | Trace | Rust | PythonEnd) => if now == PythonEnd { now } else { Trace },
-            Role::Note if now == Block => return None,
             _ => return None,
         })
     }
@@ -255,6 +254,8 @@ impl JoinState {
             Role::Goroutine if matches!(now, Go | GoTrace) => GoTrace,
             Role::GoExit if matches!(now, Go | GoTrace) => Context::Done,
             Role::Note if matches!(now, Opening | Trace) => Trace,
+            // SQLAlchemy's link to its manual stands behind a blank line.
+            Role::Note if now == PythonEnd => PythonEnd,
             _ => return None,
         })
     }

@@ -22,7 +22,7 @@ fn peel(line: &str) -> Envelope {
     let rest = &line[start.min(line.len())..];
     let word = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
     let is_level = rest[..word].bytes().all(|b| b.is_ascii_uppercase()) || rest[word..].starts_with(": ");
-    if let (true, Some(severity)) = (is_level, Severity::from_word(rest[..word].as_bytes())) {
+    if let (true, Some(severity)) = (is_level, Severity::from_word(&rest.as_bytes()[..word])) {
         envelope.severity = severity;
         start += word + rest[word..].bytes().take_while(|b| matches!(b, b':' | b' ')).count();
     }
@@ -138,8 +138,8 @@ fn a_traceback_on_its_own_is_one_record() {
         &[4, 3, 1],
     );
     check(
-        "Traceback (most recent call last):\n  File \"db.py\", line 9, in f\npsycopg2.OperationalError: connection to server failed: Connection refused\n\tIs the server running?\n(Background on this error at: https://example.org/e)\nnext",
-        &[5, 1],
+        "Traceback (most recent call last):\n  File \"db.py\", line 9, in f\npsycopg2.OperationalError: connection to server failed: Connection refused\n\tIs the server running?\n\n(Background on this error at: https://example.org/e)\nnext",
+        &[6, 1],
     );
 }
 
@@ -289,6 +289,22 @@ fn json_is_complete_in_itself() {
     assert_eq!(role, Role::Sealed);
     assert!(!JoinState::begin(role).wants_more());
     assert_eq!(JoinState::begin(role).accept(Role::Frame), None);
+}
+
+#[test]
+fn a_relay_that_stamps_each_line_does_not_hide_a_trace() {
+    let prefix = "Nov 23 10:00:00 node-1 orders[12]: ";
+    let roles = ["java.io.IOException: refused", "\tat a.B.c(B.java:1)", "  indented", "Caused by: x.Y: z", "plain text"].map(|text| {
+        let line = format!("{prefix}{text}");
+        let envelope = Envelope {
+            layers: vec!["syslog"],
+            time: Some(TimeField { span: Span::new(0, 15), format: 0 }),
+            message: Span::new(prefix.len(), line.len()),
+            ..Envelope::default()
+        };
+        role(&envelope, line.as_bytes())
+    });
+    assert_eq!(roles, [Role::Headed, Role::Frame, Role::Indented, Role::Cause, Role::Headed]);
 }
 
 #[test]

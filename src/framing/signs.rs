@@ -8,7 +8,7 @@ use crate::envelope::Envelope;
 use crate::scan::{Word, find_words};
 
 /// Layers that carry a line from the process to us and say nothing about the line itself.
-const TRANSPORT: [&str; 9] = ["cri", "docker", "docker-json", "docker_json", "compose", "kubectl", "stern", "journald", "prefix"];
+const TRANSPORT: [&str; 7] = ["cri", "docker", "compose", "kubectl", "stern", "journald", "export"];
 
 /// Longest first word that is looked at as a name, bytes; longer ones are data.
 const NAME_BYTES_MAX: usize = 200;
@@ -27,6 +27,18 @@ pub fn role(envelope: &Envelope, line: &[u8]) -> Role {
     if let Some(sign) = sure_sign(&text) {
         return sign;
     }
+    if header.is_syslog && envelope.decoded.is_none() {
+        // A relay stamps each line of a trace; only what is sure to continue something is taken for it.
+        let text = masked(line, unindented(line, envelope.message.start as usize));
+        match sure_sign(&text) {
+            Some(Role::Blank) => {}
+            Some(sign) => return sign,
+            // One blank more is how some programs write every line.
+            None if text.starts_with(b"  ") => return Role::Indented,
+            None if text[0] == b'\t' => return Role::Tabbed,
+            None => {}
+        }
+    }
     if header.is_headed {
         let message = if envelope.decoded.is_some() { text } else { masked(line, envelope.message.start as usize) };
         return headed(envelope, line, &message);
@@ -41,6 +53,8 @@ pub fn role(envelope: &Envelope, line: &[u8]) -> Role {
 /// Which parts of the envelope are a header of the line's own.
 struct Header {
     is_json: bool,
+    /// Syslog is the innermost header.
+    is_syslog: bool,
     is_headed: bool,
     has_level: bool,
     /// Where the line proper begins, behind the transport layers.
@@ -56,11 +70,13 @@ impl Header {
         // The runtime's stamp hides the line's own: then the line had one if more than a level was peeled off behind the transport.
         let peeled = line.get(inner_start..envelope.message.start as usize).unwrap_or_default();
         let has_own_time = envelope.time.is_some() && (!is_carried || !is_blank_or_level(peeled));
-        let has_layer = envelope.layers.iter().any(|l| !is_transport(l));
+        // A level word alone (`SEVERE: text`) is no header: it begins a line of a record as often as a record.
+        let has_layer = envelope.layers.iter().any(|l| !is_transport(l) && *l != "level");
         let has_level = envelope.severity != crate::record::Severity::Unknown;
         let has_origin = envelope.logger.is_some() || envelope.thread.is_some() || envelope.pid.is_some();
         let is_bare_level = has_level && !has_own_time && !has_layer && !has_origin;
-        Self { is_json, is_headed: !is_bare_level && (has_own_time || has_layer || has_origin || has_level), has_level, inner_start }
+        let is_syslog = envelope.layers.last() == Some(&"syslog");
+        Self { is_json, is_syslog, is_headed: !is_bare_level && (has_own_time || has_layer || has_origin || has_level), has_level, inner_start }
     }
 }
 
@@ -79,9 +95,15 @@ fn inner_start(envelope: &Envelope, line: &[u8]) -> usize {
             return at + mark.len();
         }
     }
-    // An unknown prefix: one blank separates, more of them indent.
-    let indentation = line[..message].iter().rev().take_while(|b| matches!(b, b' ' | b'\t')).count();
-    if indentation == message { 0 } else { message - indentation.saturating_sub(1) }
+    unindented(line, message)
+}
+
+/// Where a text begins, its indentation included, whose first word stands at `start`, behind a prefix: one blank separates, more of
+/// them indent.
+fn unindented(line: &[u8], start: usize) -> usize {
+    let start = start.min(line.len());
+    let indentation = line[..start].iter().rev().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    if indentation == start { 0 } else { start - indentation.saturating_sub(1) }
 }
 
 fn is_blank_or_level(peeled: &[u8]) -> bool {
@@ -187,7 +209,7 @@ fn is_frame(body: &[u8], is_indented: bool) -> bool {
     if is_indented && body.starts_with(b"from ") && has(":0") {
         return true;
     }
-    if is_indented && body.starts_with(b"0: ") && (has("::") || has(" - ")) {
+    if is_indented && body.starts_with(b"0: ") && has("::") {
         return true;
     }
     if body.starts_with(b"#0 ") {
@@ -223,7 +245,8 @@ fn headed(envelope: &Envelope, line: &[u8], message: &[u8]) -> Role {
         let mut parts = message.split(|&b| b == b' ');
         let is_source = match (parts.next(), parts.next(), parts.next()) {
             (Some(class), Some(method), None) => class.contains(&b'.') && class.split(|&b| b == b'.').all(is_word) && is_word(method),
-            (Some(method), None, None) => envelope.logger.is_some() && is_word(method),
+            // The class may have been taken for a logger or, behind `AM`, for a syslog host.
+            (Some(method), None, None) => is_word(method) && (envelope.logger.is_some() || envelope.host.is_some_and(|host| follows_half_day(line, host.start as usize))),
             _ => false,
         };
         if is_source {
@@ -231,6 +254,10 @@ fn headed(envelope: &Envelope, line: &[u8], message: &[u8]) -> Role {
         }
     }
     Role::Headed
+}
+
+fn follows_half_day(line: &[u8], at: usize) -> bool {
+    line.get(..at).is_some_and(|before| before.ends_with(b" AM ") || before.ends_with(b" PM "))
 }
 
 /// What stands at the left edge of a line without header.

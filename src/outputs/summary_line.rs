@@ -9,7 +9,7 @@
 use super::escape::push_visible;
 use super::style::{self, BOLD, DIM, FIGURE, OURS, Style};
 use super::timestamp::time_of_day;
-use crate::collapse::summary::{CloseReason, Range, Summary};
+use crate::collapse::summary::{Cause, CloseReason, Range, Summary};
 use crate::record::{ClassSource, Severity};
 use crate::time::{MILLI, SECOND};
 use crate::units::{show_count, show_duration};
@@ -201,11 +201,13 @@ pub(crate) mod tests {
             cell_end: start.plus(10 * SECOND),
             part: 1,
             reason: CloseReason::CellEnd,
+            cause: Cause::Guess,
             per_10s: vec![(1_767_225_600, 12_034)],
+            per_second: Vec::new(),
             samples: vec![Sample { at: start, ordinal: 1, text: b"Connection to mq-1:61616 failed, retrying in 0ms".to_vec() }],
             intervals: Some(Box::new(gaps)),
-            instances: Distinct { count: 12, is_estimate: false, top: vec![(b"app-1".to_vec().into(), 1003)] },
-            targets: Distinct { count: 2, is_estimate: false, top: vec![(b"mq-1:61616".to_vec().into(), 11_794), (b"mq-2:61616".to_vec().into(), 240)] },
+            instances: Distinct { count: 12, is_estimate: false, top: vec![(b"app-1".to_vec().into(), 1003)], ..Distinct::default() },
+            targets: Distinct { count: 2, is_estimate: false, top: vec![(b"mq-1:61616".to_vec().into(), 11_794), (b"mq-2:61616".to_vec().into(), 240)], ..Distinct::default() },
             attempts: Some(Range { min: 12, max: 13_768 }),
             max_attempts: None,
             delays: Some(Range { min: 0, max: 0 }),

@@ -47,9 +47,11 @@ pub(super) fn run(scenario: &Scenario, instances: &[String], tally: &mut Tally, 
         plan(&mut coming, random.below(4_000) as i64 * MILLI, Event::Start { pod });
     }
     let mut open = true;
-    let mut emit = |line: SimLine, tally: &mut Tally| open && {
-        open = tally.line(scenario, &line) && sink(&line).is_continue();
-        open
+    let mut emit = |line: SimLine, tally: &mut Tally| {
+        open && {
+            open = tally.line(scenario, &line) && sink(&line).is_continue();
+            open
+        }
     };
     while let Some(Reverse((now, _, event))) = coming.pop() {
         if now >= scenario.duration {

@@ -122,7 +122,10 @@ fn native(line: &SimLine, out: &mut String, of_services: fn(&SimLine, &mut Strin
 fn logback(line: &SimLine, out: &mut String) {
     let time = Civil::of(line.at);
     let (level, thread, message) = (level(line.severity), &line.thread, &line.message);
-    put(out, format_args!("{}.{:03} {level:<5} [{thread}] {} - {message}", time.date_and_time(' '), time.nanos / 1_000_000, abbreviated(line.logger)));
+    put(
+        out,
+        format_args!("{}.{:03} {level:<5} [{thread}] {} - {message}", time.date_and_time(' '), time.nanos / 1_000_000, abbreviated(line.logger)),
+    );
 }
 
 fn python(line: &SimLine, out: &mut String) {
@@ -137,7 +140,15 @@ fn python(line: &SimLine, out: &mut String) {
 }
 
 fn json(line: &SimLine, instance: &str, out: &mut String) {
-    put(out, format_args!("{{\"timestamp\":\"{}\",\"level\":\"{}\",\"service\":\"{}\",\"pod\":", rfc3339_millis(line.at), level(line.severity), container(line)));
+    put(
+        out,
+        format_args!(
+            "{{\"timestamp\":\"{}\",\"level\":\"{}\",\"service\":\"{}\",\"pod\":",
+            rfc3339_millis(line.at),
+            level(line.severity),
+            container(line)
+        ),
+    );
     quote(instance, out);
     out.push_str(",\"thread\":");
     quote(&line.thread, out);

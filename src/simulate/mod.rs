@@ -5,8 +5,8 @@
 //! server down for good, and backoff with jitter, a circuit breaker or a retry budget let the same server recover.
 //!
 //! [`scenario`] says what is simulated, [`policy`] what clients do after a failure, [`server`] why the storm stays,
-//! `world` lets it happen, [`wording`] and [`format`] put it into words, [`damage`] makes the log as bad as logs are, [`truth`] keeps the books. [`speed`] is a
-//! generator of its own, for benchmarks: many formats, no story.
+//! `world` lets it happen, [`wording`] and [`mod@format`] put it into words, [`damage`] makes the log as bad as logs are,
+//! [`truth`] keeps the books. [`speed`] is a generator of its own, for benchmarks: many formats, no story.
 
 mod crashloop;
 pub mod damage;

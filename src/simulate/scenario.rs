@@ -26,6 +26,17 @@ pub enum Story {
     CrashLoop,
 }
 
+/// What an uneventful day brings: enough to look like trouble to a detector that knows no better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Day {
+    /// Times that the server is away for 1 to 8 s.
+    pub blips: u32,
+    /// Rolling restarts of all clients.
+    pub deploys: u32,
+    /// Bursts of a batch job, spread evenly.
+    pub batches: u32,
+}
+
 /// Everything that decides about the lines of a run. Times are nanoseconds, counted from the start of the run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
@@ -51,6 +62,8 @@ pub struct Scenario {
     pub outage: Option<(i64, i64)>,
     /// When somebody stops all clients, and when they are started again, one after another.
     pub restart: Option<(i64, i64)>,
+    /// A day with its ups and downs instead of even traffic.
+    pub day: Option<Day>,
     /// All clients notice the outage, and try, at the same instant.
     pub lock_step: bool,
     /// Stack trace lines below each retry line.
@@ -70,9 +83,10 @@ pub struct Scenario {
 }
 
 /// Names of the ready-made stories, with a sentence each.
-pub const NAMES: [(&str, &str); 7] = [
+pub const NAMES: [(&str, &str); 8] = [
     ("essay", "twelve order services lose their broker for two seconds and retry without a wait: the storm outlives the outage"),
     ("healthy", "the same services on a good day"),
+    ("day", "24 hours without a storm: deploys, batches, short outages that clients back off from, quiet nights"),
     ("postgres", "twelve services against a database that says \"too many clients\", both sides log"),
     ("crashloop", "twelve pods die at start, the kubelet backs off"),
     ("lockstep", "twelve services retry every second, all at the same instant"),
@@ -88,6 +102,16 @@ impl Scenario {
         let essay = Self { name, ..Self::essay() };
         Some(match name {
             "healthy" => Self { outage: None, restart: None, duration: 300 * SECOND, ..essay },
+            "day" => Self {
+                day: Some(Day { blips: 12, deploys: 3, batches: 24 }),
+                outage: None,
+                restart: None,
+                duration: DURATION_MAX,
+                work_every: 20 * SECOND,
+                policy: Policy::full_jitter(),
+                start: UnixNanos(START_DEFAULT.0 - 9 * 3_600 * SECOND), // midnight
+                ..essay
+            },
             "postgres" => Self {
                 story: Story::Postgres,
                 capacity: Capacity { handshakes_per_second: 50.0, backlog: 3, refusal_cost: 5 * MILLI },
@@ -132,6 +156,7 @@ impl Scenario {
             work_every: SECOND,
             outage: Some((30 * SECOND, 32 * SECOND)),
             restart: Some((105 * SECOND, 110 * SECOND)),
+            day: None,
             lock_step: false,
             trace_lines: 0,
             duration: 150 * SECOND,

@@ -126,21 +126,30 @@ fn retry(random: &mut Random) -> Line {
             "ERROR",
             format!("publisher-{}", 1 + random.below(48)),
             "c.e.o.messaging.BrokerConnection",
-            format!("Connection to broker activemq-{}:61616 failed, retrying in 0ms (attempt {attempt}): java.net.ConnectException: Connection refused", 1 + random.below(3)),
+            format!(
+                "Connection to broker activemq-{}:61616 failed, retrying in 0ms (attempt {attempt}): java.net.ConnectException: Connection refused",
+                1 + random.below(3)
+            ),
         ),
         34..52 => line(
             Look::SpringBoot,
             "WARN",
             format!("Failover-{}", 1 + random.below(160)),
             "c.e.o.transport.FailoverClient",
-            format!("Failed to connect to [tcp://{host}:61616?wireFormat.maxInactivityDuration=30000] after: {attempt} attempt(s), trying again in 10 ms"),
+            format!(
+                "Failed to connect to [tcp://{host}:61616?wireFormat.maxInactivityDuration=30000] after: {attempt} attempt(s), trying again in 10 ms"
+            ),
         ),
         52..62 => line(
             Look::Python,
             "WARNING",
             format!("Thread-{}", 1 + random.below(32)),
             "billing.http",
-            format!("Retry {attempt} of POST https://pay.example.net/v2/charges/{} in 0.{:02} s: 503 Service Unavailable", hex(random, 12), random.below(100)),
+            format!(
+                "Retry {attempt} of POST https://pay.example.net/v2/charges/{} in 0.{:02} s: 503 Service Unavailable",
+                hex(random, 12),
+                random.below(100)
+            ),
         ),
         62..69 => line(
             Look::GoLog,
@@ -161,25 +170,39 @@ fn retry(random: &mut Random) -> Line {
             "ERROR",
             format!("pool-{}-thread-{}", 1 + random.below(4), 1 + random.below(64)),
             "com.example.jdbc.Pool",
-            format!("OrdersPool - connection not available, request timed out after {}ms (total=10, active=10, idle=0, waiting={})", 30_000 + random.below(50), random.below(200)),
+            format!(
+                "OrdersPool - connection not available, request timed out after {}ms (total=10, active=10, idle=0, waiting={})",
+                30_000 + random.below(50),
+                random.below(200)
+            ),
         ),
         80..84 => line(
             Look::Tracing,
             "WARN",
             format!("ThreadId({:02})", random.below(16)),
             "shop::db",
-            format!("connect failed, backing off attempt={attempt} delay_ms={} peer={host}:5432 error=\"too many clients already\"", random.below(5_000)),
+            format!(
+                "connect failed, backing off attempt={attempt} delay_ms={} peer={host}:5432 error=\"too many clients already\"",
+                random.below(5_000)
+            ),
         ),
         84..88 => line(
             Look::Celery,
             "ERROR",
             "MainProcess".to_owned(),
             "consumer",
-            format!("no connection to amqp://shop:**@rabbit-{}:5672// [Errno 111] Connection refused. Next try in {}.00 seconds", random.below(3), 2 + 2 * random.below(16)),
+            format!(
+                "no connection to amqp://shop:**@rabbit-{}:5672// [Errno 111] Connection refused. Next try in {}.00 seconds",
+                random.below(3),
+                2 + 2 * random.below(16)
+            ),
         ),
         88..91 => {
             let pod = format!("cart-{}-{}", hex(random, 9), hex(random, 5));
-            let message = format!("\"Error syncing pod, skipping\" err=\"CrashLoopBackOff: back-off {}s restarting failed container=cart pod={pod}_shop\" pod=\"shop/{pod}\"", 10 << random.below(5));
+            let message = format!(
+                "\"Error syncing pod, skipping\" err=\"CrashLoopBackOff: back-off {}s restarting failed container=cart pod={pod}_shop\" pod=\"shop/{pod}\"",
+                10 << random.below(5)
+            );
             line(Look::Klog, "ERROR", "1742".to_owned(), "pod_workers.go:1324", message)
         }
         91..95 => line(
@@ -187,7 +210,11 @@ fn retry(random: &mut Random) -> Line {
             "ERROR",
             (20 + random.below(8)).to_string(),
             "",
-            format!("*{attempt} connect() failed (111: Connection refused) while connecting to upstream, client: {host}, upstream: \"http://{}:8080/orders/{}\"", address(random), random.below(90_000)),
+            format!(
+                "*{attempt} connect() failed (111: Connection refused) while connecting to upstream, client: {host}, upstream: \"http://{}:8080/orders/{}\"",
+                address(random),
+                random.below(90_000)
+            ),
         ),
         95..98 => line(
             Look::Tracing,
@@ -201,7 +228,12 @@ fn retry(random: &mut Random) -> Line {
             "WARN",
             format!("kafka-producer-{}", 1 + random.below(12)),
             "c.e.o.stream.Producer",
-            format!("[producer {}] node {} at {host}:9092 is not reachable, will reconnect (request {})", random.below(12), random.below(5), hex(random, 8)),
+            format!(
+                "[producer {}] node {} at {host}:9092 is not reachable, will reconnect (request {})",
+                random.below(12),
+                random.below(5),
+                hex(random, 8)
+            ),
         ),
     }
 }
@@ -209,12 +241,43 @@ fn retry(random: &mut Random) -> Line {
 /// Three hundred everyday messages; some come more often than others.
 fn ordinary(random: &mut Random) -> Line {
     const THINGS: [&str; 20] = [
-        "order", "parcel", "voucher", "customer", "basket", "refund", "delivery note", "price list", "stock level", "mail",
-        "coupon", "address", "label", "return", "supplier", "timer", "snapshot", "ledger entry", "webhook", "import",
+        "order",
+        "parcel",
+        "voucher",
+        "customer",
+        "basket",
+        "refund",
+        "delivery note",
+        "price list",
+        "stock level",
+        "mail",
+        "coupon",
+        "address",
+        "label",
+        "return",
+        "supplier",
+        "timer",
+        "snapshot",
+        "ledger entry",
+        "webhook",
+        "import",
     ];
     const DEEDS: [&str; 15] = [
-        "accepted", "stored", "printed", "checked", "moved", "published", "loaded", "closed", "signed", "indexed", "renewed", "merged", "billed",
-        "archived", "announced",
+        "accepted",
+        "stored",
+        "printed",
+        "checked",
+        "moved",
+        "published",
+        "loaded",
+        "closed",
+        "signed",
+        "indexed",
+        "renewed",
+        "merged",
+        "billed",
+        "archived",
+        "announced",
     ];
     const LOGGERS: [&str; 5] = ["com.example.shop.OrderDesk", "com.example.shop.Warehouse", "shop.billing", "c.e.shop.mail.Sender", "depot.go:64"];
     const LOOKS: [Look; 7] = [Look::Logback, Look::SpringBoot, Look::Log4j, Look::GoLog, Look::Logfmt, Look::Python, Look::Tracing];
@@ -264,7 +327,16 @@ fn unique(random: &mut Random) -> Line {
 }
 
 fn json(line: &Line, micros: u64, out: &mut String) {
-    put(out, format_args!("{{\"time\":\"2026-03-02T{}Z\",\"level\":\"{}\",\"logger\":\"{}\",\"thread\":\"{}\",\"message\":", Clock(micros), line.level, line.logger, line.thread));
+    put(
+        out,
+        format_args!(
+            "{{\"time\":\"2026-03-02T{}Z\",\"level\":\"{}\",\"logger\":\"{}\",\"thread\":\"{}\",\"message\":",
+            Clock(micros),
+            line.level,
+            line.logger,
+            line.thread
+        ),
+    );
     quote(&line.message, out);
     out.push('}');
 }

@@ -56,6 +56,25 @@ fn without_an_outage_nothing_is_retried() {
 }
 
 #[test]
+fn a_day_has_blips_deploys_and_batches_but_no_storm() {
+    for seed in 1..=3 {
+        let (mut lines_of_batches, mut starts) = (0, 0);
+        let truth = simulate(&Scenario { seed, ..Scenario::named("day").unwrap() }, &mut |line| {
+            lines_of_batches += u32::from(line.thread == "batch-1");
+            starts += u32::from(line.message.starts_with("Started "));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        assert!(!truth.storm && truth.outcome == "recovered", "seed {seed}: {}", truth.storm_why);
+        assert!(truth.retry_records > 200 && !truth.cut_short, "seed {seed}: {}", truth.retry_records);
+        assert_eq!((lines_of_batches, starts), (24 * 400, 36), "seed {seed}");
+        let noon = truth.successes_per_second[12 * 3_600..13 * 3_600].iter().sum::<u32>();
+        let night = truth.successes_per_second[3 * 3_600..4 * 3_600].iter().sum::<u32>();
+        assert!(noon > 5 * night, "seed {seed}: {noon} orders at noon, {night} at night");
+    }
+}
+
+#[test]
 fn the_storm_ends_when_somebody_stops_the_clients() {
     let truth = run(&Scenario::named("essay").unwrap());
     assert_eq!(truth.outcome, "recovered");
@@ -98,9 +117,8 @@ fn the_kubelet_backs_off_up_to_five_minutes() {
 
 #[test]
 fn a_limit_with_an_outer_loop_limits_nothing() {
-    let limited = |on_give_up| {
-        essay_left_alone(3, |s| Scenario { policy: Policy { max_attempts: Some(10), on_give_up, ..Policy::immediate() }, ..s })
-    };
+    let limited =
+        |on_give_up| essay_left_alone(3, |s| Scenario { policy: Policy { max_attempts: Some(10), on_give_up, ..Policy::immediate() }, ..s });
     let again = limited(OnGiveUp::StartAgain(0));
     assert!(again.exhausted_records > 100 && again.outcome == "ongoing");
     assert!(again.attempts_in_a_row_max < 10);
@@ -137,7 +155,11 @@ fn the_limit_of_lines_counts_stack_traces() {
 
 #[test]
 fn the_truth_counts_what_was_written() {
-    let scenario = Scenario { policy: Policy { growth: Growth::Fixed, base: SECOND / 4, jitter: Jitter::Equal, ..Policy::immediate() }, workers: 3, ..Scenario::essay() };
+    let scenario = Scenario {
+        policy: Policy { growth: Growth::Fixed, base: SECOND / 4, jitter: Jitter::Equal, ..Policy::immediate() },
+        workers: 3,
+        ..Scenario::essay()
+    };
     let (text, truth) = text(&scenario, Format::Logback, Prefix::None);
     assert_eq!(text.lines().count() as u64, truth.lines);
     assert_eq!(truth.lines_per_instance.iter().map(|(_, n)| n).sum::<u64>(), truth.lines);

@@ -126,7 +126,7 @@ pub struct Truth {
     pub storm_why: String,
     /// From and to.
     pub outage_s: Option<[f64; 2]>,
-    /// Last second with five retry lines or more, plus one.
+    /// Where there was a storm: its last second with five retry lines or more, plus one.
     pub storm_end_s: Option<u64>,
     /// How much longer the storm took than the outage.
     pub storm_outlived_outage_s: Option<f64>,
@@ -181,8 +181,8 @@ impl Truth {
             run = if stormy(&second) { run + 1 } else { 0 };
             storm_seconds = storm_seconds.max(run);
         }
-        let storm_end_s = (0..seconds).rfind(stormy).map(|second| second as u64 + 1);
         let storm = storm_seconds >= STORM_SECONDS;
+        let storm_end_s = (0..seconds).rfind(stormy).filter(|_| storm).map(|second| second as u64 + 1);
         let calm = tally.retry_per_second.iter().rev().take(CALM_SECONDS).all(|n| *n == 0);
         let outcome = match (tally.of(LineKind::Retry) + tally.of(LineKind::CrashLoop), tally.of(LineKind::Exhausted), tally.of(LineKind::Recovery)) {
             (0, 0, _) => "healthy",
@@ -205,7 +205,11 @@ impl Truth {
                 Story::CrashLoop => "exponential",
                 _ => policy.growth.as_str(),
             },
-            base_ms: if scenario.story == Story::CrashLoop { 10_000.0 } else { ms(policy.base) * f64::from(u8::from(policy.growth != super::policy::Growth::Immediate)) },
+            base_ms: if scenario.story == Story::CrashLoop {
+                10_000.0
+            } else {
+                ms(policy.base) * f64::from(u8::from(policy.growth != super::policy::Growth::Immediate))
+            },
             factor: if policy.growth == super::policy::Growth::Exponential { policy.factor } else { 1.0 },
             cap_ms: if scenario.story == Story::CrashLoop { Some(300_000.0) } else { growing.then(|| ms(policy.cap)) },
             jitter: if scenario.has_jitter() { policy.jitter.as_str() } else { "none" },

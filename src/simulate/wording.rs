@@ -53,7 +53,7 @@ pub enum LineKind {
 pub struct SimLine {
     /// Unix time in nanoseconds.
     pub at: i64,
-    /// Index of the instance in [`super::Run::instances`].
+    /// Index of the instance in [`super::instances`].
     pub instance: usize,
     /// Which program wrote it.
     pub writer: Writer,
@@ -97,7 +97,9 @@ pub(super) fn retry(scenario: &Scenario, failure: Failure, attempt: u32, delay: 
         (Story::Broker, Failure::Down) => "java.net.ConnectException: Connection refused",
         (Story::Broker, Failure::Full) => "broker refused the connection: maximum number of connections reached",
         (Story::Broker, Failure::TimedOut) => "java.net.SocketTimeoutException: no wire format answer in time",
-        (_, Failure::Down) => "Connection refused. Check that the hostname and port are correct and that the postmaster is accepting TCP/IP connections.",
+        (_, Failure::Down) => {
+            "Connection refused. Check that the hostname and port are correct and that the postmaster is accepting TCP/IP connections."
+        }
         (_, Failure::Full) => "FATAL: sorry, too many clients already",
         (_, Failure::TimedOut) => "The connection attempt timed out.",
     };
@@ -133,7 +135,10 @@ pub(super) fn trace(story: Story, lines: u32) -> Vec<String> {
 pub(super) fn everyday(random: &mut Random) -> (&'static str, String) {
     match random.below(6) {
         0 => ("com.example.orders.Heartbeat", format!("Heartbeat ok, {} orders in flight, heap {} MiB", random.below(4), 180 + random.below(160))),
-        1 => ("com.example.orders.stock.StockCache", format!("Stock levels refreshed, {} articles in {} ms", 4_000 + random.below(300), 8 + random.below(30))),
+        1 => (
+            "com.example.orders.stock.StockCache",
+            format!("Stock levels refreshed, {} articles in {} ms", 4_000 + random.below(300), 8 + random.below(30)),
+        ),
         2 => ("com.example.orders.http.AccessLog", format!("GET /orders/{} 200 {} ms", 40_000 + random.below(9_000), 2 + random.below(18))),
         3 => ("com.example.orders.http.AccessLog", "GET /health 200 1 ms".to_owned()),
         4 => ("com.example.orders.price.PriceList", format!("Price list version {} is current", 7_100 + random.below(3))),

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use super::policy::{Breaker, Budget, OnGiveUp, Permit};
 use super::random::Random;
-use super::scenario::{Scenario, Story};
+use super::scenario::{Day, Scenario, Story};
 use super::server::{Answer, Server, Ticket};
 use super::truth::Tally;
 use super::wording::{self, Failure, LineKind, SimLine, Writer};
@@ -18,12 +18,22 @@ const RESTART_STEP: i64 = SECOND / 2;
 /// An instance says something that has nothing to do with the server about this often.
 const EVERYDAY_EVERY: i64 = 4 * SECOND;
 
+/// Traffic of a [`Day`] by hour, in percent of its busiest.
+const LOAD_BY_HOUR: [i64; 24] = [22, 16, 12, 10, 10, 14, 25, 45, 65, 80, 90, 95, 100, 97, 92, 90, 88, 92, 98, 95, 80, 62, 45, 30];
+/// Lines that a batch writes.
+const BATCH_LINES: u64 = 400;
+/// A call to some other service is repeated about this often, over all clients: the usual noise.
+const SPORADIC_EVERY: i64 = 90 * SECOND;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     ServerDies,
     ServerBack,
     HandshakeDone,
     Everyday { client: usize },
+    Rolls { client: usize },
+    Batch { line: u64 },
+    Sporadic,
     ClientsStop,
     ClientStarts { client: usize },
     Notices { worker: usize, turn: u64 },
@@ -108,6 +118,9 @@ impl<'a> World<'a> {
                 self.plan(start + client as i64 * RESTART_STEP, Event::ClientStarts { client });
             }
         }
+        if let Some(day) = self.scenario.day {
+            self.plan_day(day);
+        }
         for client in 0..self.clients.len() {
             let first = self.random.below(EVERYDAY_EVERY as u64) as i64;
             self.plan(first, Event::Everyday { client });
@@ -122,6 +135,32 @@ impl<'a> World<'a> {
             }
             self.happen(now, event);
         }
+    }
+
+    fn plan_day(&mut self, day: Day) {
+        let duration = self.scenario.duration;
+        for _ in 0..day.blips {
+            let from = self.random.below(duration as u64) as i64;
+            let to = from + SECOND + self.random.below(7_000) as i64 * MILLI;
+            self.plan(from, Event::ServerDies);
+            self.plan(to, Event::ServerBack);
+        }
+        for _ in 0..day.deploys {
+            let from = self.random.below(duration as u64) as i64;
+            for client in 0..self.clients.len() {
+                self.plan(from + client as i64 * 8 * SECOND, Event::Rolls { client });
+            }
+        }
+        for batch in 0..i64::from(day.batches) {
+            self.plan(duration * batch / i64::from(day.batches), Event::Batch { line: 1 });
+        }
+        self.plan(self.scenario.attempt_cost, Event::Sporadic);
+    }
+
+    /// `nanos` at the busiest hour, longer at the others; `nanos` itself without a [`Day`].
+    fn by_load(&self, now: i64, nanos: i64) -> i64 {
+        let hour = (self.scenario.start.0 + now).div_euclid(3_600 * SECOND).rem_euclid(24);
+        if self.scenario.day.is_some() { nanos * 100 / LOAD_BY_HOUR[hour as usize] } else { nanos }
     }
 
     fn plan(&mut self, at: i64, event: Event) {
@@ -153,8 +192,37 @@ impl<'a> World<'a> {
                     let (logger, message) = wording::everyday(&mut self.random);
                     self.say(now, client, "scheduler-1", Severity::Info, logger, message, LineKind::Ordinary);
                 }
-                let next = now + self.random.around(EVERYDAY_EVERY, 0.4);
+                let every = self.by_load(now, EVERYDAY_EVERY);
+                let next = now + self.random.around(every, 0.4);
                 self.plan(next, Event::Everyday { client });
+            }
+            Event::Rolls { client } if self.clients[client].up => {
+                self.say(
+                    now,
+                    client,
+                    "main",
+                    Severity::Info,
+                    "com.example.orders.Application",
+                    "Shutting down, signal 15".to_owned(),
+                    LineKind::Ordinary,
+                );
+                self.clients[client].up = false;
+                self.plan(now + 4 * SECOND, Event::ClientStarts { client });
+            }
+            Event::Batch { line } => {
+                let message = format!("Imported {} of {} articles", line * 25, BATCH_LINES * 25);
+                self.say(now, 0, "batch-1", Severity::Info, "com.example.orders.batch.ArticleImport", message, LineKind::Ordinary);
+                if line < BATCH_LINES {
+                    let next = now + self.random.around(12 * MILLI, 0.5);
+                    self.plan(next, Event::Batch { line: line + 1 });
+                }
+            }
+            Event::Sporadic => {
+                let (client, wait) = (self.random.below(self.clients.len() as u64) as usize, self.random.below(900));
+                let message = format!("POST https://mail.example.net/v1/messages failed with 503, retry 1 of 3 in {wait} ms");
+                self.say(now, client, "mail-1", Severity::Warn, "com.example.orders.mail.MailGateway", message, LineKind::Ordinary);
+                let next = now + self.random.around(SPORADIC_EVERY, 0.9);
+                self.plan(next, Event::Sporadic);
             }
             Event::ClientsStop => self.clients_stop(now),
             Event::ClientStarts { client } => self.client_starts(now, client),
@@ -165,7 +233,12 @@ impl<'a> World<'a> {
                 self.failed(now, worker, if full { Failure::Full } else { Failure::Down });
             }
             Event::TimedOut { worker, turn } if self.is_current(worker, turn) => self.failed(now, worker, Failure::TimedOut),
-            Event::Notices { .. } | Event::Order { .. } | Event::Attempt { .. } | Event::Failed { .. } | Event::TimedOut { .. } => {}
+            Event::Rolls { .. }
+            | Event::Notices { .. }
+            | Event::Order { .. }
+            | Event::Attempt { .. }
+            | Event::Failed { .. }
+            | Event::TimedOut { .. } => {}
         }
     }
 
@@ -210,7 +283,15 @@ impl<'a> World<'a> {
 
     fn clients_stop(&mut self, now: i64) {
         for client in 0..self.clients.len() {
-            self.say(now, client, "main", Severity::Info, "com.example.orders.Application", "Shutting down, signal 15".to_owned(), LineKind::Ordinary);
+            self.say(
+                now,
+                client,
+                "main",
+                Severity::Info,
+                "com.example.orders.Application",
+                "Shutting down, signal 15".to_owned(),
+                LineKind::Ordinary,
+            );
             self.clients[client].up = false;
         }
     }
@@ -221,7 +302,15 @@ impl<'a> World<'a> {
             return; // a supervisor does not start what somebody stopped, nor what runs
         }
         self.clients[client] = Client::new(self.scenario);
-        self.say(now, client, "main", Severity::Info, "com.example.orders.Application", "Started order-service in 2.8 s".to_owned(), LineKind::Ordinary);
+        self.say(
+            now,
+            client,
+            "main",
+            Severity::Info,
+            "com.example.orders.Application",
+            "Started order-service in 2.8 s".to_owned(),
+            LineKind::Ordinary,
+        );
         for worker in client * self.scenario.workers..(client + 1) * self.scenario.workers {
             let turn = self.next_turn(worker);
             self.workers[worker].phase = Phase::Idle;
@@ -302,7 +391,8 @@ impl<'a> World<'a> {
         self.workers[worker].phase = Phase::Idle;
         let turn = self.next_turn(worker);
         let (beat, every) = self.beat(worker);
-        let next = (now - beat).div_euclid(every) * every + beat + every + self.random.below(every as u64 / 20) as i64;
+        let on_beat = (now - beat).div_euclid(every) * every + beat + every;
+        let next = on_beat + self.by_load(now, every) - every + self.random.below(every as u64 / 20) as i64;
         self.plan(next, Event::Order { worker, turn });
     }
 
@@ -367,7 +457,15 @@ impl<'a> World<'a> {
             }
             OnGiveUp::Exit(pause) => {
                 let client = self.workers[worker].client;
-                self.say(now, client, "main", Severity::Error, "com.example.orders.Application", "Stopping, exit code 1".to_owned(), LineKind::Ordinary);
+                self.say(
+                    now,
+                    client,
+                    "main",
+                    Severity::Error,
+                    "com.example.orders.Application",
+                    "Stopping, exit code 1".to_owned(),
+                    LineKind::Ordinary,
+                );
                 self.clients[client].up = false;
                 self.plan(now + pause, Event::ClientStarts { client });
             }
@@ -423,6 +521,16 @@ impl Client {
 impl Worker {
     fn new(index: usize, scenario: &Scenario) -> Self {
         let thread = format!("publisher-{}", index % scenario.workers + 1);
-        Self { client: index / scenario.workers, thread, turn: 0, attempt: 0, last_wait: 0, order: 0, order_at: 0, phase: Phase::Idle, gave_up: false }
+        Self {
+            client: index / scenario.workers,
+            thread,
+            turn: 0,
+            attempt: 0,
+            last_wait: 0,
+            order: 0,
+            order_at: 0,
+            phase: Phase::Idle,
+            gave_up: false,
+        }
     }
 }

@@ -50,8 +50,11 @@ fn write(out: &mut Vec<u8>, summary: &Summary, stream: Option<&str>, style: Styl
         let colour = style::of_severity(summary.fingerprint.severity);
         write!(out, "{}{word}{} ", style.on(colour), if colour.is_empty() { "" } else { off })?;
     }
-    if summary.fingerprint.class.is_retry_like() {
-        write!(out, "{} ", summary.fingerprint.class)?;
+    match (summary.fingerprint.class.is_retry_like(), summary.cause) {
+        (true, _) => write!(out, "{} ", summary.fingerprint.class)?,
+        (false, Cause::Flood) => write!(out, "flood ")?,
+        (false, Cause::Companion) => write!(out, "companion ")?,
+        (false, Cause::Rule | Cause::Guess) => {}
     }
     write!(out, "{}\"", style.on(BOLD))?;
     push_shortened(out, summary.fingerprint.template.as_bytes(), TEMPLATE_CHARS_MAX);

@@ -2,10 +2,11 @@
 
 use super::{Envelope, TimeField, stamp};
 use crate::record::{Severity, Span};
+use crate::scan::words::is_word_byte;
 use crate::scan::{Kind, Word};
 
 /// Longest name, tag, thread or group of a header, in bytes: longer ones are message text.
-pub(super) const LONGEST_NAME: usize = 160;
+pub(super) const LONGEST_NAME: usize = 256;
 
 /// A line on its way through the layers. Positions are bytes of the line; `end` bounds what may be looked at.
 pub(super) struct Peeler<'a> {
@@ -46,15 +47,25 @@ impl<'a> Peeler<'a> {
         self.rest(at).starts_with(text)
     }
 
+    /// Index of the first word that is not `before`. Headers are at the left, so a few steps mostly do.
+    fn first_word(&self, before: impl Fn(&Word) -> bool) -> usize {
+        const STEPS: usize = 8;
+        let near = self.words.iter().take(STEPS).position(|w| !before(w));
+        near.unwrap_or_else(|| STEPS.min(self.words.len()) + self.words[STEPS.min(self.words.len())..].partition_point(before))
+    }
+
     /// The digit-word that begins exactly at `at`.
     pub fn word_at(&self, at: usize) -> Option<Word> {
-        let i = self.words.partition_point(|w| (w.start as usize) < at);
+        if !is_word_byte(self.byte(at)) {
+            return None;
+        }
+        let i = self.first_word(|w| (w.start as usize) < at);
         self.words.get(i).copied().filter(|w| w.start as usize == at && w.end as usize <= self.end)
     }
 
     /// Whether a digit-word begins or lies in `from..to`.
     pub fn has_word(&self, from: usize, to: usize) -> bool {
-        let i = self.words.partition_point(|w| (w.end as usize) <= from);
+        let i = self.first_word(|w| (w.end as usize) <= from);
         self.words.get(i).is_some_and(|w| (w.start as usize) < to)
     }
 
@@ -140,6 +151,12 @@ impl<'a> Peeler<'a> {
                     let clock = self.word_at(next).filter(|w| w.kind == Kind::Num6 && next == end + 1)?;
                     Some((clock.end as usize, stamp::COMPACT))
                 }
+                // MariaDB: two blanks before the time.
+                Kind::Date => {
+                    let time = self.word_at(self.skip_blanks(end)).filter(|w| w.kind == Kind::Time)?;
+                    Some((self.past_zone(time.end as usize), stamp::DATE_TIME))
+                }
+                Kind::Id => self.loose_stamp(end),
                 Kind::Num if stamp::is_month(self.rest(self.skip_blanks(end))) => self.named_stamp(at),
                 _ => None,
             };
@@ -148,6 +165,15 @@ impl<'a> Peeler<'a> {
             return self.named_stamp(at);
         }
         None
+    }
+
+    /// `20261123-10:5:0:123`: a time whose parts are not padded, which the scanner takes for an id and three numbers. `end` is the id's end.
+    fn loose_stamp(&self, end: usize) -> Option<(usize, u8)> {
+        let mut end = end;
+        for _ in 0..3 {
+            end = self.number_at(end + 1).filter(|_| self.byte(end) == b':')?;
+        }
+        matches!(self.byte(end), b'|' | b' ').then_some((end, stamp::DATE_TIME))
     }
 
     /// Day, month by name, time and perhaps weekday, year, zone: at most seven tokens.
@@ -230,7 +256,7 @@ impl<'a> Peeler<'a> {
 
     /// Lists every digit-word that `from..to` touches: its contents decided something.
     pub fn discriminate(&mut self, from: usize, to: usize) {
-        let first = self.words.partition_point(|w| (w.end as usize) <= from);
+        let first = self.first_word(|w| (w.end as usize) <= from);
         if self.words.get(first).is_some_and(|w| (w.start as usize) < to) {
             self.env.discriminators.push(Span::new(from, to));
         }

@@ -37,7 +37,8 @@ pub(super) fn peel(p: &mut Peeler<'_>, depth: u8) -> Next {
     let journald = fields.journald;
     let known = fields.severity != Severity::Unknown;
     let evidence = known || fields.time.is_some();
-    let (message, extras) = (fields.message, fields.extras.len());
+    let extras = fields.extras.len();
+    let message = fields.message_or_error();
     if message.is_none() && !(evidence && extras > 0) {
         return Next::No;
     }
@@ -49,7 +50,7 @@ pub(super) fn peel(p: &mut Peeler<'_>, depth: u8) -> Next {
     } else {
         "json"
     });
-    let Some((value, _)) = message else {
+    let Some(value) = message else {
         p.at = start;
         p.end = start;
         return Next::Done;
@@ -314,6 +315,20 @@ fn skip_nested(p: &Peeler<'_>, at: usize) -> Option<usize> {
     None
 }
 
+/// Takes a JSON object off the end of a message, behind a tab, as zap's console encoder puts it there: its fields are extras.
+pub(super) fn peel_tail(p: &mut Peeler<'_>) {
+    if p.at + 1 >= p.end || p.line[p.end - 1] != b'}' {
+        return;
+    }
+    let Some(tab) = memchr::memmem::find(p.rest(p.at), b"\t{") else { return };
+    let at = p.at + tab + 1;
+    let mut fields = Fields::default();
+    if object(p, at, Place::Top, &mut fields, 0) == Some(p.end) {
+        p.env.extras = fields.extras;
+        p.end = at - 1;
+    }
+}
+
 /// `key=value key="quoted value"` lines. False when the line is something else.
 pub(super) fn peel_logfmt(p: &mut Peeler<'_>) -> bool {
     let start = p.at;
@@ -344,11 +359,11 @@ pub(super) fn peel_logfmt(p: &mut Peeler<'_>) -> bool {
     if fields.count < 2 || !evidence || (fields.message.is_none() && fields.extras.is_empty()) {
         return false;
     }
-    let message = fields.message;
+    let message = fields.message_or_error();
     fields.commit(p);
     p.layer("logfmt");
     match message {
-        Some((value, _)) => {
+        Some(value) => {
             p.at = value.span().start as usize;
             p.end = value.span().end as usize;
             if let Value::Text(span, true) = value {

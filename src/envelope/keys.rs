@@ -83,6 +83,8 @@ pub(super) struct Fields {
     host: Option<Span>,
     instance: Option<Span>,
     pub extras: Vec<Extra>,
+    /// The first error text and its place in `extras`: the message of lines that have none.
+    fallback: Option<(Value, usize)>,
     /// Keys that name the format.
     pub stream: bool,
     pub journald: bool,
@@ -130,6 +132,9 @@ impl Fields {
             Role::Instance => keep(&mut self.instance, value),
             Role::Text => {
                 let part = if matches!(value, Value::Text(..)) { ExtraPart::Text(span) } else { ExtraPart::Key };
+                if self.fallback.is_none() && matches!(part, ExtraPart::Text(_)) {
+                    self.fallback = Some((value, self.extras.len()));
+                }
                 self.extra(place, key, part);
             }
             Role::Code => {
@@ -176,8 +181,8 @@ impl Fields {
     fn level(&mut self, p: &Peeler<'_>, name: &[u8], span: Span) {
         let text = span.of(p.line).trim_ascii();
         let severity = if text.first().is_some_and(u8::is_ascii_digit) {
-            let Some(number) = small_number(text) else { return };
             self.level_span = Some(span);
+            let Some(number) = small_number(text) else { return };
             match (name, number) {
                 (b"severityNumber" | b"SeverityNumber" | b"severity_number", 1..=24) => of_otel(number),
                 (b"PRIORITY", 0..=7) => of_syslog(number),
@@ -195,6 +200,18 @@ impl Fields {
         if self.severity == Severity::Unknown || !text[0].is_ascii_digit() {
             self.severity = severity;
         }
+    }
+
+    /// The message, or else the first error text, which then is no extra.
+    pub fn message_or_error(&mut self) -> Option<Value> {
+        if self.message.is_none() && (self.severity != Severity::Unknown || self.time.is_some()) {
+            let (value, index) = self.fallback?;
+            if index < self.extras.len() {
+                self.extras.remove(index);
+            }
+            return Some(value);
+        }
+        self.message.map(|(value, _)| value)
     }
 
     /// Writes what was read into the envelope; the message is the caller's.
@@ -215,6 +232,12 @@ impl Fields {
         p.env.pid = self.pid.or(p.env.pid);
         p.env.host = self.host.or(p.env.host);
         p.env.instance = p.env.instance.or(self.instance);
+        for extra in &self.extras {
+            // Codes are literal in the template.
+            if let ExtraPart::Code(span) = extra.part {
+                p.discriminate(span.start as usize, span.end as usize);
+            }
+        }
         p.env.extras = self.extras;
     }
 }

@@ -8,7 +8,7 @@ use crate::scan::Kind;
 
 /// Peels one such header at `p.at`. True when there was one; it is the last layer.
 pub(super) fn peel(p: &mut Peeler<'_>) -> bool {
-    klog(p) || ruby(p) || redis(p) || logcat_brief(p) || access(p) || php(p)
+    klog(p) || tornado(p) || ruby(p) || redis(p) || logcat_brief(p) || access(p) || php(p)
 }
 
 /// `E1123 10:00:00.678901       1 reflector.go:138] message`
@@ -17,18 +17,47 @@ fn klog(p: &mut Peeler<'_>) -> bool {
     if !matches!(p.byte(at), b'I' | b'W' | b'E' | b'F' | b'D') {
         return false;
     }
-    let Some(word) = p.word_at(at + 1).filter(|w| w.kind == Kind::Stamp) else { return false };
-    let pid = p.skip_blanks(word.end as usize);
+    // glog writes the year, too; then the scanner takes letter and date for one word.
+    let glued = p.word_at(at).filter(|w| matches!(w.kind, Kind::Id | Kind::Hex) && w.end as usize == at + 9);
+    let stamp_end = match glued {
+        Some(word) => p.word_at(word.end as usize + 1).filter(|w| w.kind == Kind::Time),
+        None => p.word_at(at + 1).filter(|w| w.kind == Kind::Stamp),
+    };
+    let Some(stamp_end) = stamp_end.map(|w| w.end as usize) else { return false };
+    let pid = p.skip_blanks(stamp_end);
     let Some(pid_end) = p.number_at(pid) else { return false };
     let file = p.skip_blanks(pid_end);
     let token = p.text(file, p.token_end(file));
     let Some(close) = token.iter().position(|&b| b == b']').filter(|_| token.contains(&b':')) else { return false };
-    p.set_time(at + 1, word.end as usize, stamp::DATE_TIME);
+    p.set_time(at + 1, stamp_end, stamp::DATE_TIME);
     p.set_severity(letter(p.text(at, at + 1)).unwrap_or_default());
+    if glued.is_some() {
+        p.discriminate(at, at + 1);
+    }
     p.env.pid = p.env.pid.or(Some(Span::new(pid, pid_end)));
     p.env.logger = Some(Span::new(file, file + close));
     p.layer("klog");
     p.at = p.skip_blanks(file + close + 1);
+    true
+}
+
+/// `[W 2026-11-23 10:00:00.123 ServerApp] message`, `[W 261123 10:00:00 web:2239] message`
+fn tornado(p: &mut Peeler<'_>) -> bool {
+    let at = p.at;
+    if p.byte(at) != b'[' || p.byte(at + 2) != b' ' {
+        return false;
+    }
+    let Some(severity) = letter(p.text(at + 1, at + 2)) else { return false };
+    let Some((end, format)) = p.stamp_at(at + 3, false) else { return false };
+    let Some(close) = p.group_end(at) else { return false };
+    p.set_time(at + 3, end, format);
+    p.set_severity(severity);
+    let name = p.skip_blanks(end);
+    if name < close {
+        p.env.logger = Some(Span::new(name, close));
+    }
+    p.layer("tornado");
+    p.at = p.skip_blanks(close + 1);
     true
 }
 
@@ -89,7 +118,7 @@ fn redis(p: &mut Peeler<'_>) -> bool {
 }
 
 /// `E/ActivityManager( 1702): message`
-fn logcat_brief(p: &mut Peeler<'_>) -> bool {
+pub(super) fn logcat_brief(p: &mut Peeler<'_>) -> bool {
     let at = p.at;
     if p.byte(at + 1) != b'/' {
         return false;
@@ -100,7 +129,8 @@ fn logcat_brief(p: &mut Peeler<'_>) -> bool {
     let pid = p.skip_blanks(open + 1);
     let Some(end) = p.number_at(pid).filter(|&end| p.starts_with(end, b"): ")) else { return false };
     p.set_severity(severity);
-    p.env.logger = Some(Span::new(at + 2, open));
+    let tag = p.text(at + 2, open).trim_ascii_end();
+    p.env.logger = Some(Span::new(at + 2, at + 2 + tag.len()));
     p.env.pid = Some(Span::new(pid, end));
     p.layer("logcat");
     p.at = end + 3;
@@ -109,15 +139,18 @@ fn logcat_brief(p: &mut Peeler<'_>) -> bool {
 
 /// `10.0.0.1 - ada [23/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 503 12 ...`: the message is the request and what follows.
 fn access(p: &mut Peeler<'_>) -> bool {
-    let mut at = p.at;
-    // Client, identity, user: none of them is part of the message.
-    for _ in 0..3 {
-        let end = p.token_end(at);
-        if end == at || p.byte(end) != b' ' {
-            return false;
-        }
-        at = end + 1;
+    let client = p.token_end(p.at);
+    // The identity is always `-`: nobody runs identd.
+    if client == p.at || !p.starts_with(client, b" - ") {
+        return false;
     }
+    let mut at = client + 3;
+    // Client, identity, user: none of them is part of the message.
+    let user = p.token_end(at);
+    if user == at || p.byte(user) != b' ' {
+        return false;
+    }
+    at = user + 1;
     if p.byte(at) != b'[' {
         return false;
     }

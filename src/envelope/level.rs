@@ -44,7 +44,7 @@ pub(super) fn level_at(p: &Peeler<'_>, at: usize) -> Option<Level> {
             return None;
         }
         let word = p.text(from, to);
-        let severity = Severity::from_word(word).or_else(|| letter(word))?;
+        let severity = of_word(word).or_else(|| letter(word))?;
         return Some(Level { severity, style: Style::Bracketed, end: p.skip_colour(after + 1) });
     }
     let to = p.letters_end(at);
@@ -56,7 +56,7 @@ pub(super) fn level_at(p: &Peeler<'_>, at: usize) -> Option<Level> {
     if let [_] = word {
         return letter(word).map(|severity| Level { severity, style: Style::Letter, end: p.skip_colour(to) });
     }
-    let severity = Severity::from_word(word)?;
+    let severity = of_word(word)?;
     let style = if word.iter().all(u8::is_ascii_uppercase) {
         Style::Upper
     } else if word[0].is_ascii_uppercase() {
@@ -65,6 +65,38 @@ pub(super) fn level_at(p: &Peeler<'_>, at: usize) -> Option<Level> {
         Style::Lower
     };
     Some(Level { severity, style, end: p.skip_colour(to) })
+}
+
+/// [`Severity::from_word`] behind a look at three letters: it is asked about every word of a header.
+fn of_word(word: &[u8]) -> Option<Severity> {
+    let [a, b, c, ..] = word else { return None };
+    let known = matches!(
+        [a | 0x20, b | 0x20, c | 0x20],
+        [b't', b'r', b'a' | b'c']
+            | [b'f', b'i', b'n']
+            | [b'v', b'e', b'r']
+            | [b'a', b'l', b'l' | b'e']
+            | [b'd', b'e', b'b' | b'f' | b't']
+            | [b'd', b'b', b'g' | b'u']
+            | [b'd', b'p', b'a']
+            | [b'i', b'n', b'f']
+            | [b'n', b'o', b't']
+            | [b'c', b'o', b'n']
+            | [b'l', b'o', b'g']
+            | [b's', b'u', b'c']
+            | [b'h', b'i', b'n']
+            | [b's', b't', b'a']
+            | [b's', b'e', b'v']
+            | [b'w', b'a', b'r']
+            | [b'w', b'r', b'n']
+            | [b'e', b'r', b'r' | b'o']
+            | [b'f', b'a', b'i' | b't']
+            | [b'f', b't', b'l']
+            | [b'c', b'r', b'i']
+            | [b'e', b'm', b'e']
+            | [b'p', b'a', b'n']
+    );
+    if known { Severity::from_word(word) } else { None }
 }
 
 /// One-letter levels of logcat, klog, MongoDB and short formats.
@@ -82,7 +114,8 @@ pub(super) fn letter(word: &[u8]) -> Option<Severity> {
 
 /// Lower-case words that begin no sentence: after a stamp they are a level even without a colon.
 pub(super) fn is_no_prose(word: &[u8]) -> bool {
-    matches!(word.to_ascii_lowercase().as_slice(), b"info" | b"debug" | b"warn" | b"trace" | b"notice" | b"crit" | b"emerg" | b"verbose" | b"err")
+    const WORDS: [&[u8]; 9] = [b"info", b"debug", b"warn", b"trace", b"notice", b"crit", b"emerg", b"verbose", b"err"];
+    WORDS.iter().any(|level| word.eq_ignore_ascii_case(level))
 }
 
 /// Severity of a syslog priority's last three bits.

@@ -2,7 +2,7 @@
 
 use super::Partial;
 use super::cursor::Peeler;
-use super::level::of_syslog;
+use super::level::{Style, level_at, of_syslog};
 use super::{stamp, tag};
 use crate::record::Span;
 use crate::scan::Kind;
@@ -10,12 +10,23 @@ use crate::scan::Kind;
 /// Longest name of a compose service or pod, in bytes (a DNS name has at most 253; nobody writes one).
 const LONGEST_PREFIX: usize = 120;
 
-/// Peels one runtime layer at `p.at`. True when there was one.
-pub(super) fn peel(p: &mut Peeler<'_>) -> bool {
-    match p.byte(p.at) {
-        b'<' => priority(p),
+/// What was peeled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peeled {
+    Nothing,
+    /// A runtime's or prefixer's layer: any line may be inside.
+    Layer,
+    /// Syslog: the program's own header may follow.
+    Syslog,
+}
+
+/// Peels one runtime layer at `p.at`.
+pub(super) fn peel(p: &mut Peeler<'_>) -> Peeled {
+    let stamp = p.word_at(p.at).is_some_and(|w| w.kind == Kind::Stamp);
+    let layer = match p.byte(p.at) {
+        b'<' => return if priority(p) { Peeled::Syslog } else { Peeled::Nothing },
         b'[' => kubectl(p),
-        b'0'..=b'9' if cri(p) => true,
+        _ if stamp => cri(p),
         b'M' if p.starts_with(p.at, b"MESSAGE=") => {
             p.at += 8;
             p.layer("export");
@@ -23,7 +34,8 @@ pub(super) fn peel(p: &mut Peeler<'_>) -> bool {
         }
         b if b.is_ascii_alphanumeric() || b == 0x1B => compose(p) || stern(p),
         _ => false,
-    }
+    };
+    if layer { Peeled::Layer } else { Peeled::Nothing }
 }
 
 /// `2026-11-23T10:00:00.123456789Z stderr F message`
@@ -65,11 +77,12 @@ fn compose(p: &mut Peeler<'_>) -> bool {
         return false;
     }
     // Compose numbers its containers: `name-1`, `name_1`. A first column (`ts | LEVEL | ...`) begins with a stamp and is no name.
-    let text = p.text(from, end);
-    if !text[0].is_ascii_alphabetic() || crate::record::Severity::from_word(text).is_some() {
+    // Only the kind of the digit-word decides: another number is another container.
+    let numbered = p.word_at(from).is_some_and(|w| matches!(w.kind, Kind::Id | Kind::Host) && w.end as usize == end);
+    let literal = !p.has_word(from, end) && p.byte(from).is_ascii_alphabetic() && crate::record::Severity::from_word(p.text(from, end)).is_none();
+    if !numbered && !literal {
         return false;
     }
-    let numbered = text.iter().rposition(|b| matches!(b, b'-' | b'_')).is_some_and(|i| i + 1 < text.len() && text[i + 1..].iter().all(u8::is_ascii_digit));
     if !numbered && memchr::memchr(b'|', &p.rest(bar + 1)[..p.rest(bar + 1).len().min(LONGEST_PREFIX)]).is_some() {
         return false;
     }
@@ -102,7 +115,7 @@ fn kubectl(p: &mut Peeler<'_>) -> bool {
     true
 }
 
-/// `pod-name-5d4b8c7f9-x2x1z container message`: the pod's name must end as Kubernetes ends it, and a header must follow.
+/// `pod-name-5d4b8c7f9-x2x1z container message`: a header must follow, or the pod's name must end as Kubernetes ends it.
 fn stern(p: &mut Peeler<'_>) -> bool {
     if !p.env.layers.is_empty() {
         return false;
@@ -110,7 +123,7 @@ fn stern(p: &mut Peeler<'_>) -> bool {
     let from = p.skip_colour(p.at);
     let name = |at: usize| at + p.rest(at).iter().take(LONGEST_PREFIX).take_while(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || **b == b'-' || **b == b'.').count();
     let pod = name(from);
-    if pod == from || !is_pod_name(p.text(from, pod)) {
+    if !p.word_at(from).is_some_and(|w| matches!(w.kind, Kind::Id | Kind::Host) && w.end as usize == pod) {
         return false;
     }
     let second = p.skip_colour(pod);
@@ -123,7 +136,14 @@ fn stern(p: &mut Peeler<'_>) -> bool {
     if end == second || !p.byte(second).is_ascii_lowercase() || p.byte(after) != b' ' {
         return false;
     }
-    p.discriminate(from, pod);
+    let next = p.skip_blanks(after);
+    let level = level_at(p, next).is_some_and(|level| matches!(level.style, Style::Upper | Style::Bracketed));
+    if !(level || p.byte(next) == b'{' || p.stamp_at(next, false).is_some() || p.stamp_at(next + 1, false).is_some()) {
+        if !is_pod_name(p.text(from, pod)) {
+            return false;
+        }
+        p.discriminate(from, pod);
+    }
     p.env.instance = Some(Span::new(from, end));
     p.layer("stern");
     p.at = after + 1;
@@ -147,30 +167,30 @@ fn priority(p: &mut Peeler<'_>) -> bool {
         return false;
     }
     let value = p.text(start + 1, close).iter().fold(0u32, |n, b| n * 10 + u32::from(b - b'0'));
+    p.discriminate(start + 1, close);
     if value > 191 {
         return false;
     }
-    p.discriminate(start + 1, close);
     p.set_severity(of_syslog((value & 7) as u8));
     p.at = close + 1;
     if structured(p) {
         return true;
     }
-    p.layer("syslog");
-    let at = p.at;
+    let mut at = p.at;
     if let Some((end, format)) = p.stamp_at(at, false) {
         p.set_time(at, end, format);
-        p.at = p.skip_blanks(end);
-        tag::peel_host_and_tag(p, end, true);
-    } else {
-        tag::peel_host_and_tag(p, at, true);
+        at = p.skip_blanks(end);
+        p.at = at;
+    }
+    if !tag::peel_host_and_tag(p, at, true, false) {
+        p.layer("syslog");
     }
     true
 }
 
 /// The rest of RFC 5424 behind `<PRI>`.
 fn structured(p: &mut Peeler<'_>) -> bool {
-    let Some(version) = p.number_at(p.at).filter(|&end| end <= p.at + 2 && p.byte(end) == b' ') else { return false };
+    let Some(version) = p.number_at(p.at).filter(|&end| p.byte(end) == b' ') else { return false };
     let mut at = version + 1;
     let stamp = p.stamp_at(at, false);
     let time = match stamp {

@@ -90,13 +90,13 @@ fn clock(bytes: &[u8], at: &mut usize) -> Option<Clock> {
     if !matches!(separator, b':' | b'.') {
         return None;
     }
-    let minute = two(bytes, *at + 1)?;
-    *at += 3;
+    *at += 1;
+    let minute = one_or_two(bytes, at)?;
     let mut second = 0;
     let mut nanos = 0;
     if byte(bytes, *at) == separator {
-        second = two(bytes, *at + 1)?;
-        *at += 3;
+        *at += 1;
+        second = one_or_two(bytes, at)?;
         nanos = fraction(bytes, at);
     }
     clock_of(bytes, at, hour, minute, second, nanos)
@@ -159,7 +159,7 @@ fn zone_after(bytes: &[u8], at: usize) -> Option<i64> {
     }
 }
 
-/// Length and offset of the zones that loggers write by name. Where a name is used twice in the world the more common use counts (`CST`,
+/// Offsets in seconds of the zones that loggers write by name. Where a name is used twice in the world the more common use counts (`CST`,
 /// `IST`); a name that is not here is read as the default zone.
 const ZONES: [(&[u8], i64); 18] = [
     (b"UTC", 0),
@@ -182,13 +182,23 @@ const ZONES: [(&[u8], i64); 18] = [
     (b"PDT", -25_200),
 ];
 
+/// The zone name at the start of `bytes`: its length and offset.
+fn zone_named(bytes: &[u8]) -> Option<(usize, i64)> {
+    let length = bytes.iter().take(5).take_while(|b| b.is_ascii_uppercase()).count();
+    if !(3..=4).contains(&length) || byte(bytes, length).is_ascii_alphanumeric() {
+        return None;
+    }
+    ZONES.iter().find(|(name, _)| *name == &bytes[..length]).map(|&(_, offset)| (length, offset))
+}
+
 fn zone_by_name(bytes: &[u8]) -> Option<i64> {
-    ZONES.iter().find(|(name, _)| bytes.starts_with(name) && !byte(bytes, name.len()).is_ascii_alphabetic()).map(|&(_, offset)| offset)
+    zone_named(bytes).map(|(_, offset)| offset)
 }
 
 /// Length of the zone name at the start of `bytes`, 0 when there is none.
 pub(super) fn zone_name_len(bytes: &[u8]) -> usize {
-    ZONES.iter().find(|(name, _)| bytes.starts_with(name) && !byte(bytes, name.len()).is_ascii_alphanumeric()).map_or(0, |(name, _)| name.len())
+    // Most names that follow a stamp are levels.
+    if matches!(bytes.first(), Some(b'U' | b'G' | b'W' | b'B' | b'C' | b'E' | b'M' | b'I' | b'J' | b'P')) { zone_named(bytes).map_or(0, |(length, _)| length) } else { 0 }
 }
 
 /// Days from 1970-01-01 to a civil date (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`).
@@ -294,6 +304,9 @@ fn date_time(bytes: &[u8], reference: UnixNanos, zone: i64) -> Option<UnixNanos>
         (4, b'-' | b'/' | b'.') => {
             let (year, month, day) = (four(bytes, 0)?, two(bytes, 5)?, two(bytes, 8)?);
             let mut at = 11;
+            while byte(bytes, at) == b' ' {
+                at += 1;
+            }
             let clock = clock(bytes, &mut at)?;
             moment(year, month, day, clock, zone_or(at))
         }
@@ -448,6 +461,7 @@ mod tests {
         check("2026/11/23 10:00:00.123", DATE_TIME, "2026-11-23T10:00:00.123Z");
         check("26/11/23 10:00:00", DATE_TIME, "2026-11-23T10:00:00Z");
         check("20261123-10:00:00:606", DATE_TIME, "2026-11-23T10:00:00.606Z");
+        check("20261123-10:5:0:23", DATE_TIME, "2026-11-23T10:05:00.23Z");
         check("20261123T100000.25Z", DATE_TIME, "2026-11-23T10:00:00.25Z");
         check("2026-11-23-10.42.50.363779", DATE_TIME, "2026-11-23T10:42:50.363779Z");
         check("23/Nov/2026:10:00:00 +0200", DATE_TIME, "2026-11-23T08:00:00Z");

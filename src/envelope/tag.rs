@@ -12,8 +12,9 @@ struct Tag {
     sure: bool,
 }
 
-/// Peels `host tag[pid]: ` (or without host) at `at`. `syslog` says that the stamp was syslog's own kind: then a word and a colon suffice.
-pub(super) fn peel_host_and_tag(p: &mut Peeler<'_>, at: usize, syslog: bool) -> bool {
+/// Peels `host tag[pid]: ` (or without host) at `at`. `syslog` says that the stamp was syslog's own kind: then a word and a colon suffice,
+/// and a host alone unless `with_tag`.
+pub(super) fn peel_host_and_tag(p: &mut Peeler<'_>, at: usize, syslog: bool, with_tag: bool) -> bool {
     let at = p.skip_blanks(at);
     if let Some(tag) = tag_at(p, at, false).filter(|tag| tag.pid.is_some()) {
         commit(p, None, tag);
@@ -21,7 +22,7 @@ pub(super) fn peel_host_and_tag(p: &mut Peeler<'_>, at: usize, syslog: bool) -> 
     }
     let host_end = p.token_end(at);
     let host = p.text(at, host_end);
-    let is_host = !host.is_empty() && host.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'/' | b'@' | b':')) && host.last() != Some(&b':');
+    let is_host = !host.is_empty() && host.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'/' | b'@' | b':' | b'#')) && host.last() != Some(&b':');
     if !is_host || p.byte(host_end) != b' ' {
         if let Some(tag) = tag_at(p, at, false).filter(|_| syslog) {
             commit(p, None, tag);
@@ -35,7 +36,7 @@ pub(super) fn peel_host_and_tag(p: &mut Peeler<'_>, at: usize, syslog: bool) -> 
         commit(p, Some(Span::new(at, host_end)), tag);
         return true;
     }
-    if syslog {
+    if syslog && !with_tag {
         p.layer("syslog");
         p.env.host = p.env.host.or(Some(Span::new(at, host_end)));
         p.at = next;
@@ -52,7 +53,7 @@ fn commit(p: &mut Peeler<'_>, host: Option<Span>, tag: Tag) {
     p.at = tag.next;
 }
 
-/// Peels a tag without host (behind RFC 3164's `<PRI>stamp host`, or in `journalctl -o cat` style lines).
+/// The tag at `at`; `several_words` allows blanks in a name that a pid follows.
 fn tag_at(p: &Peeler<'_>, at: usize, several_words: bool) -> Option<Tag> {
     let mut i = at;
     let mut words = 0;
@@ -65,10 +66,8 @@ fn tag_at(p: &Peeler<'_>, at: usize, several_words: bool) -> Option<Tag> {
                 let mut next = close + 1;
                 // macOS: `launchd[1] (com.example.job[33438]): `
                 let group = p.skip_blanks(next);
-                if p.byte(group) == b'(' && group > next {
-                    if let Some(end) = p.group_end(group).filter(|&end| p.byte(end + 1) == b':') {
-                        next = end + 1;
-                    }
+                if let Some(end) = p.group_end(group).filter(|&end| group > next && p.byte(group) == b'(' && p.byte(end + 1) == b':') {
+                    next = end + 1;
                 }
                 if p.byte(next) != b':' {
                     return None;

@@ -8,8 +8,8 @@
 //! 1. Only its first [`MESSAGE_PREFIX_BYTES`] count.
 //! 2. All literals of all rules make one Aho-Corasick automaton; one pass over the message finds which of them are there.
 //! 3. A rule is a candidate when all its `literals` and at least one of its `any` are there.
-//! 4. Candidates are tried in a fixed order: more literal bytes first, then the order of the files, then the order in the file.
-//!    The first whose `min_severity` and `pattern` agree is the answer.
+//! 4. Candidates are tried in a fixed order: rules marked `fallback` (generic wording that many clients quote, such as "connection
+//!    refused") after all others; more literal bytes first; then the order of the files, then the order in the file. The first whose `min_severity` and `pattern` agree is the answer.
 //!
 //! Letters of literals and patterns match in either case (ASCII), because loggers capitalise as they like.
 //!
@@ -202,6 +202,8 @@ pub struct Rule {
     pub min_severity: Severity,
     /// Codes spelt out in literals or pattern; the fingerprint keeps them literal.
     pub codes: Vec<String>,
+    /// Tried after all rules that are not: its wording is generic and may be quoted inside a message that another rule knows better.
+    pub is_fallback: bool,
     /// What an engineer should look at, one or two sentences.
     pub advice: String,
     /// Messages that it must match.
@@ -217,7 +219,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Bytes that a match is sure to contain: the first key of the order in which candidates are tried.
+    /// Bytes that a match is sure to contain: the second key of the order in which candidates are tried.
     #[must_use]
     pub fn literal_bytes(&self) -> usize {
         self.literals.iter().map(String::len).sum::<usize>() + self.any.iter().map(String::len).min().unwrap_or(0)
@@ -348,7 +350,7 @@ impl RuleSet {
 
     fn build(mut rules: Vec<Arc<Rule>>, technologies: Vec<(Arc<str>, String)>) -> Self {
         // Stable: rules with equally many literal bytes keep the order of files and of the file.
-        rules.sort_by_key(|rule| std::cmp::Reverse(rule.literal_bytes()));
+        rules.sort_by_key(|rule| (rule.is_fallback, std::cmp::Reverse(rule.literal_bytes())));
         let mut ids: BTreeMap<String, usize> = BTreeMap::new();
         let mut uses: Vec<Vec<Use>> = Vec::new();
         let mut literals: Vec<String> = Vec::new();

@@ -7,15 +7,22 @@ pub const PACKS: &[(&str, &str)] = &[
     ("rules/activemq.toml", include_str!("../../rules/activemq.toml")),
     ("rules/amqp.toml", include_str!("../../rules/amqp.toml")),
     ("rules/artemis.toml", include_str!("../../rules/artemis.toml")),
+    ("rules/grpc.toml", include_str!("../../rules/grpc.toml")),
     ("rules/http-clients.toml", include_str!("../../rules/http-clients.toml")),
     ("rules/jdbc-pools.toml", include_str!("../../rules/jdbc-pools.toml")),
     ("rules/kafka.toml", include_str!("../../rules/kafka.toml")),
+    ("rules/kubernetes.toml", include_str!("../../rules/kubernetes.toml")),
+    ("rules/loss.toml", include_str!("../../rules/loss.toml")),
     ("rules/messaging.toml", include_str!("../../rules/messaging.toml")),
     ("rules/mongodb.toml", include_str!("../../rules/mongodb.toml")),
     ("rules/mysql.toml", include_str!("../../rules/mysql.toml")),
     ("rules/network.toml", include_str!("../../rules/network.toml")),
+    ("rules/observability.toml", include_str!("../../rules/observability.toml")),
     ("rules/postgres.toml", include_str!("../../rules/postgres.toml")),
+    ("rules/proxies.toml", include_str!("../../rules/proxies.toml")),
     ("rules/redis.toml", include_str!("../../rules/redis.toml")),
+    ("rules/supervisors.toml", include_str!("../../rules/supervisors.toml")),
+    ("rules/workers.toml", include_str!("../../rules/workers.toml")),
 ];
 
 /// All of them as sources.

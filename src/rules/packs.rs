@@ -7,6 +7,9 @@ pub const PACKS: &[(&str, &str)] = &[
     ("rules/activemq.toml", include_str!("../../rules/activemq.toml")),
     ("rules/amqp.toml", include_str!("../../rules/amqp.toml")),
     ("rules/artemis.toml", include_str!("../../rules/artemis.toml")),
+    ("rules/cassandra.toml", include_str!("../../rules/cassandra.toml")),
+    ("rules/cloud.toml", include_str!("../../rules/cloud.toml")),
+    ("rules/coordination.toml", include_str!("../../rules/coordination.toml")),
     ("rules/grpc.toml", include_str!("../../rules/grpc.toml")),
     ("rules/http-clients.toml", include_str!("../../rules/http-clients.toml")),
     ("rules/jdbc-pools.toml", include_str!("../../rules/jdbc-pools.toml")),
@@ -21,6 +24,7 @@ pub const PACKS: &[(&str, &str)] = &[
     ("rules/postgres.toml", include_str!("../../rules/postgres.toml")),
     ("rules/proxies.toml", include_str!("../../rules/proxies.toml")),
     ("rules/redis.toml", include_str!("../../rules/redis.toml")),
+    ("rules/search.toml", include_str!("../../rules/search.toml")),
     ("rules/supervisors.toml", include_str!("../../rules/supervisors.toml")),
     ("rules/workers.toml", include_str!("../../rules/workers.toml")),
 ];

@@ -16,14 +16,23 @@
 //! same output; (4) every table is bounded and flushes before it forgets.
 
 pub mod class;
+pub mod cli;
+pub mod clock;
 pub mod collapse;
+pub mod diagnosis;
 pub mod engine;
 pub mod envelope;
 pub mod fingerprint;
 pub mod framing;
+pub mod inputs;
 pub mod occurrence;
+pub mod outputs;
 pub mod record;
 pub mod rules;
 pub mod scan;
+pub mod secrets;
+pub mod simulate;
+pub mod storm;
 pub mod time;
 pub mod units;
+pub mod working_time;

@@ -1,2 +1,5 @@
 //! The thin binary: hands over to [`squelch::cli`].
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    squelch::cli::main()
+}

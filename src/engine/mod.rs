@@ -1,13 +1,33 @@
 //! The engine joins the stages: chunks of bytes and times in, survivors and summaries out. Pure.
 
+mod classify;
+mod fingerprints;
+mod lane;
 mod options;
+mod shape;
 
 pub use options::{Mode, Options};
 
+use crate::class;
 use crate::collapse::summary::Summary;
-use crate::fingerprint::Fingerprint;
-use crate::record::StreamId;
+use crate::collapse::{Closed, Collapse, Plain, Verdict};
+use crate::envelope::{Partial, stamp};
+use crate::fingerprint::{Fingerprint, trace};
+use crate::framing::join::{JoinState, Part, Role};
+use crate::framing::lines::{Cut, LineSplitter, RawLine};
+use crate::occurrence::Occurrence;
+use crate::record::{FingerprintIndex, StreamId};
+use crate::scan::{Scanner, Word};
+use crate::secrets;
 use crate::time::UnixNanos;
+use crate::working_time::{GlobalClock, StreamClock};
+use classify::Classifier;
+use fingerprints::{Fingerprints, Slot};
+use lane::{Held, JoinedPart, LaneIndex, Lanes, PARTS_MAX, PartialLine, Streaming};
+use memchr::memmem;
+use rapidhash::v3::rapidhash_v3;
+use shape::{Field, Learn, Shape, ShapeIndex, Shapes};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Where results go. Implemented by `outputs`; the engine never waits for it.
@@ -97,74 +117,599 @@ pub struct TemplateRow {
     pub streams: u32,
 }
 
+/// One input.
+#[derive(Debug)]
+struct Stream {
+    label: Box<str>,
+    /// The input guarantees that one process writes it.
+    is_instance: bool,
+    /// Taken out while its bytes are split.
+    splitter: Option<LineSplitter>,
+    clock: StreamClock,
+    lanes: Lanes,
+    /// Whether the head of the overlong line at hand was absorbed: its rest goes the same way.
+    absorbs_rest_of: Option<FingerprintIndex>,
+}
+
+/// What the user's own `pass` and `drop` rules look for.
+#[derive(Debug)]
+struct UserRules {
+    pass: Vec<memmem::Finder<'static>>,
+    drop: Vec<memmem::Finder<'static>>,
+}
+
+impl UserRules {
+    fn new(options: &Options) -> Self {
+        let finders = |literals: &[String]| literals.iter().map(|literal| memmem::Finder::new(literal).into_owned()).collect();
+        Self { pass: finders(&options.pass), drop: finders(&options.drop) }
+    }
+}
+
+/// A line, or several that the runtime had cut, put together.
+#[derive(Clone, Copy)]
+struct Text<'a> {
+    /// As read, line ends included.
+    raw: &'a [u8],
+    /// What is looked at: without line end.
+    text: &'a [u8],
+    lines: u32,
+    arrival: UnixNanos,
+}
+
 /// The engine. One per pipe, report or agent.
+#[derive(Debug)]
 pub struct Engine {
     options: Options,
+    user: UserRules,
+    classifier: Classifier,
+    /// For the line at hand.
+    scanner: Scanner,
+    /// For the first line of a record that is finished when the line at hand has come.
+    head_scanner: Scanner,
+    shapes: Shapes,
+    fingerprints: Fingerprints,
+    streams: Vec<Stream>,
+    clock: GlobalClock,
+    collapse: Collapse,
     accounting: Accounting,
+    /// For instances that are put together from host and pid.
+    instance: Vec<u8>,
 }
 
 impl Engine {
     /// An engine with nothing in it.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self { options, accounting: Accounting::default() }
+        Self {
+            user: UserRules::new(&options),
+            classifier: Classifier::default(),
+            scanner: Scanner::new(),
+            head_scanner: Scanner::new(),
+            shapes: Shapes::new(options.shapes_max),
+            fingerprints: Fingerprints::new(options.fingerprints_max),
+            streams: Vec::new(),
+            clock: GlobalClock::new(),
+            collapse: Collapse::new(&options, if options.mask_secrets { secrets::mask } else { |text| Cow::Borrowed(text) }),
+            accounting: Accounting::default(),
+            instance: Vec::new(),
+            options,
+        }
     }
+
     /// The options it runs with.
     #[must_use]
     pub const fn options(&self) -> &Options {
         &self.options
     }
+
     /// Makes a stream known. `label` names it in output (file name, `stdin`, replay stream); `is_backlog`: it starts *behind*
     /// (a regular file read from its beginning); `is_instance`: the input guarantees one process per stream.
     pub fn open_stream(&mut self, label: &str, is_backlog: bool, is_instance: bool) -> StreamId {
-        let (..) = (label, is_backlog, is_instance);
-        StreamId(0)
+        let clock = self.clock.open(is_backlog);
+        self.streams.push(Stream {
+            label: label.into(),
+            is_instance,
+            splitter: Some(LineSplitter::new(self.options.line_bytes_max)),
+            clock,
+            lanes: Lanes::new(),
+            absorbs_rest_of: None,
+        });
+        StreamId((self.streams.len() - 1) as u32)
     }
+
     /// The label of a stream.
     #[must_use]
     pub fn stream_label(&self, stream: StreamId) -> &str {
-        let StreamId(_) = stream;
-        ""
+        self.streams.get(stream.0 as usize).map_or("", |stream| &stream.label)
     }
+
     /// Takes bytes of a stream, in any chunking; `arrival` never runs backwards by more than the clock does.
     pub fn feed(&mut self, stream: StreamId, arrival: UnixNanos, chunk: &[u8], sink: &mut dyn Sink) {
-        // Placeholder while the engine is written: one record per chunk.
-        let lines = chunk.iter().filter(|&&b| b == b'\n').count() as u64;
-        self.accounting.read += lines;
-        self.accounting.forwarded += lines;
-        sink.forward(&Forwarded { raw: chunk, stream, arrival, working: arrival, event: None, lines: lines as u32, fingerprint: None, would_absorb: false, fields: &[] });
+        let index = stream.0 as usize;
+        if let Some(mut splitter) = self.streams[index].splitter.take() {
+            splitter.feed(chunk, |line| self.line(index, arrival, line, sink));
+            self.streams[index].splitter = Some(splitter);
+        }
     }
+
     /// The stream has ended: its last line needs no newline.
     pub fn end_stream(&mut self, stream: StreamId, arrival: UnixNanos, sink: &mut dyn Sink) {
-        let (..) = (stream, arrival, sink);
+        let index = stream.0 as usize;
+        if let Some(mut splitter) = self.streams[index].splitter.take() {
+            splitter.finish(|line| self.line(index, arrival, line, sink));
+            self.streams[index].splitter = Some(splitter);
+        }
+        self.finish_lanes(index, None, sink);
     }
+
     /// When `wake` must be called at the latest, if ever.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<UnixNanos> {
-        None
+        let lanes = self.streams.iter().filter_map(|stream| stream.lanes.next_deadline(self.options.join_wait_ns)).min();
+        let windows = self.collapse.next_wakeup().map(|now| self.clock.arrival_at(now));
+        lanes.into_iter().chain(windows).min()
     }
+
     /// Time has passed without input: held records go out, windows close.
     pub fn wake(&mut self, now: UnixNanos, sink: &mut dyn Sink) {
-        let (..) = (now, sink);
+        for index in 0..self.streams.len() {
+            self.finish_lanes(index, Some(now), sink);
+        }
+        let now = self.clock.tick(now);
+        let Self { collapse, accounting, .. } = self;
+        collapse.advance(now, &mut |closed| emit(accounting, sink, closed));
     }
+
     /// Everything open becomes output; afterwards `open` is 0.
     pub fn drain(&mut self, now: UnixNanos, sink: &mut dyn Sink) {
-        let (..) = (now, sink);
+        for index in 0..self.streams.len() {
+            self.end_stream(StreamId(index as u32), now, sink);
+        }
+        let Self { collapse, accounting, .. } = self;
+        collapse.drain(&mut |closed| emit(accounting, sink, closed));
     }
+
     /// The accounting so far.
     #[must_use]
-    pub const fn accounting(&self) -> &Accounting {
-        &self.accounting
+    pub fn accounting(&self) -> Accounting {
+        let held: u64 = self.streams.iter().map(|stream| stream.lanes.open_lines()).sum();
+        Accounting { open: held + self.collapse.open_lines(), evictions: self.collapse.counters().evictions, ..self.accounting }
     }
+
     /// Totals per fingerprint, most lines first (ties by id). Only kept with [`Options::totals`].
     #[must_use]
     pub fn templates(&self) -> Vec<TemplateRow> {
-        Vec::new()
+        self.fingerprints.rows()
     }
+
     /// Retry-like fingerprints that are being collapsed now, busiest first, for the live footer: (fingerprint, records absorbed in
     /// the current windows, records per second over the last cell).
     #[must_use]
     pub fn busiest(&self, limit: usize) -> Vec<(Arc<Fingerprint>, u64, f64)> {
-        Vec::with_capacity(limit.min(1))
+        self.collapse.busiest(limit).into_iter().map(|busy| (busy.fingerprint, busy.absorbed, busy.per_second)).collect()
+    }
+
+    /// One line as read.
+    fn line(&mut self, stream: usize, arrival: UnixNanos, line: RawLine<'_>, sink: &mut dyn Sink) {
+        self.accounting.read += 1;
+        self.accounting.bytes_read += line.bytes.len() as u64;
+        if line.cut != Cut::Whole {
+            self.accounting.overlong_lines += 1;
+        }
+        if line.cut == Cut::Rest {
+            return self.rest_of_line(stream, arrival, line.bytes, sink);
+        }
+        let text = Text { raw: line.bytes, text: &line.bytes[..line.text_len], lines: 1, arrival };
+        self.scanner.scan(text.text);
+        let shape = self.shapes.of(text.text, &self.scanner, &Learn { classifier: &self.classifier });
+        let lane = self.lane(stream, shape, text.text, sink);
+        self.streams[stream].absorbs_rest_of = None;
+        let is_cut_by_runtime = self.shapes.get(shape).partial == Partial::More;
+        if is_cut_by_runtime || self.streams[stream].lanes.get(lane).partial.is_some() {
+            return self.partial_line(stream, lane, shape, text, is_cut_by_runtime, sink);
+        }
+        self.text(stream, lane, shape, text, sink);
+    }
+
+    /// A further piece of a line that was longer than the limit goes the way of its head.
+    fn rest_of_line(&mut self, stream: usize, arrival: UnixNanos, bytes: &[u8], sink: &mut dyn Sink) {
+        if let Some(index) = self.streams[stream].absorbs_rest_of
+            && self.collapse.absorb_rest(index, StreamId(stream as u32), bytes)
+        {
+            return;
+        }
+        // A head that waits for continuation lines has waited long enough: its rest must not come before it.
+        self.finish_lanes(stream, None, sink);
+        self.pass_through(stream, arrival, bytes, 1, sink);
+    }
+
+    /// Forwards bytes that are no record of their own.
+    fn pass_through(&mut self, stream: usize, arrival: UnixNanos, raw: &[u8], lines: u32, sink: &mut dyn Sink) {
+        self.accounting.forwarded += u64::from(lines);
+        self.accounting.bytes_forwarded += raw.len() as u64;
+        let working = self.streams[stream].clock.last().unwrap_or(arrival);
+        let stream = StreamId(stream as u32);
+        sink.forward(&Forwarded { raw, stream, arrival, working, event: None, lines, fingerprint: None, would_absorb: false, fields: &[] });
+    }
+
+    /// The lane of the line that was just scanned.
+    fn lane(&mut self, stream: usize, shape: ShapeIndex, text: &[u8], sink: &mut dyn Sink) -> usize {
+        let shape = self.shapes.get(shape);
+        let instance = shape.instance.map_or(0, |field| rapidhash_v3(field.of(text, self.scanner.words())));
+        let key = instance.wrapping_add(shape.lane_salt);
+        match self.streams[stream].lanes.find(key) {
+            LaneIndex::There(lane) => lane,
+            LaneIndex::TakenFrom(lane) => {
+                self.finish_lane(stream, lane, sink);
+                self.streams[stream].lanes.reuse(lane, key);
+                lane
+            }
+        }
+    }
+
+    /// A line that the runtime cut, or the one that completes it.
+    fn partial_line(&mut self, stream: usize, lane: usize, shape: ShapeIndex, text: Text<'_>, more_follows: bool, sink: &mut dyn Sink) {
+        let message = self.shapes.get(shape).message.of(text.text, self.scanner.words());
+        let lines_max = self.options.join_lines_max;
+        let bytes_max = self.options.line_bytes_max;
+        let slot = &mut self.streams[stream].lanes.get(lane).partial;
+        let is_full = match slot {
+            None => {
+                // The head keeps its envelope; what follows adds its message only.
+                *slot = Some(PartialLine { raw: text.raw.to_vec(), text: text.text.to_vec(), lines: text.lines, arrival: text.arrival });
+                false
+            }
+            Some(partial) => {
+                partial.raw.extend_from_slice(text.raw);
+                partial.text.extend_from_slice(message);
+                partial.lines += text.lines;
+                partial.lines >= lines_max || partial.text.len() >= bytes_max
+            }
+        };
+        if (!more_follows || is_full)
+            && let Some(partial) = slot.take()
+        {
+            self.whole_again(stream, lane, partial, sink);
+        }
+    }
+
+    /// A line that the runtime had cut is whole (or will not be).
+    fn whole_again(&mut self, stream: usize, lane: usize, mut partial: PartialLine, sink: &mut dyn Sink) {
+        // Its shape is that of a line that was never cut: CRI's tag `P` becomes `F`.
+        if let Some(tag) = memmem::find(&partial.text[..partial.text.len().min(64)], b" P ") {
+            partial.text[tag + 1] = b'F';
+        }
+        self.scanner.scan(&partial.text);
+        let shape = self.shapes.of(&partial.text, &self.scanner, &Learn { classifier: &self.classifier });
+        let PartialLine { raw, text, lines, arrival } = &partial;
+        self.text(stream, lane, shape, Text { raw, text, lines: *lines, arrival: *arrival }, sink);
+    }
+
+    /// A line that is whole: it continues the record at hand or begins one. Its words are in `self.scanner`.
+    fn text(&mut self, stream: usize, lane: usize, shape_index: ShapeIndex, text: Text<'_>, sink: &mut dyn Sink) {
+        let shape = self.shapes.get(shape_index);
+        let role = shape.role;
+        let pid = shape.pid.map_or(0, |pid| rapidhash_v3(pid.of(text.text, self.scanner.words())));
+        let lines_max = self.options.join_lines_max;
+        let at_hand = self.streams[stream].lanes.get(lane);
+        if let Some(held) = &mut at_hand.held {
+            if held.lines < lines_max
+                && (role != Role::Detail || held.pid == pid)
+                && let Some(state) = held.state.accept(role)
+            {
+                push_part(&mut held.parts, held.state.part(role), shape);
+                held.state = state;
+                held.lines += text.lines;
+                held.raw.extend_from_slice(text.raw);
+                return;
+            }
+            let held = at_hand.held.take();
+            self.finish_held(stream, held, sink);
+        } else if let Some(streaming) = &mut at_hand.streaming {
+            if streaming.lines < lines_max
+                && (role != Role::Detail || streaming.pid == pid)
+                && let Some(state) = streaming.state.accept(role)
+            {
+                push_part(&mut streaming.parts, streaming.state.part(role), shape);
+                streaming.state = state;
+                streaming.lines += text.lines;
+                if let Some(head) = self.fingerprints.still_at(streaming.head) {
+                    self.fingerprints.get_mut(head).is_continued = true;
+                }
+                return self.pass_through(stream, text.arrival, text.raw, text.lines, sink);
+            }
+            let streaming = at_hand.streaming.take();
+            self.finish_streaming(stream, streaming, sink);
+        }
+        self.begin_record(stream, lane, shape_index, text, pid, sink);
+    }
+
+    /// The line that was just scanned begins a record.
+    fn begin_record(&mut self, stream: usize, lane: usize, shape: ShapeIndex, text: Text<'_>, pid: u64, sink: &mut dyn Sink) {
+        let role = self.shapes.get(shape).role;
+        let index = self.index_of_shape(shape, sink);
+        let entry = self.fingerprints.get_mut(index);
+        let is_known = std::mem::replace(&mut entry.is_known, true);
+        let state = JoinState::begin(role);
+        if is_known && entry.is_continued && state.wants_more() {
+            let deadline = text.arrival.plus(self.options.join_wait_ns);
+            let (raw, head) = (text.raw.to_vec(), text.text.to_vec());
+            self.streams[stream].lanes.get(lane).held =
+                Some(Held { raw, head, lines: text.lines, state, parts: Vec::new(), pid, arrival: text.arrival, deadline });
+            return;
+        }
+        let scanner = std::mem::take(&mut self.scanner);
+        let was_absorbed = self.offer(stream, shape, index, text, scanner.words(), sink);
+        self.scanner = scanner;
+        let stream = &mut self.streams[stream];
+        stream.absorbs_rest_of = was_absorbed.then_some(index);
+        if state.wants_more() {
+            let head = self.shapes.get(shape).slot;
+            stream.lanes.get(lane).streaming = Some(Streaming { state, head, parts: Vec::new(), pid, lines: text.lines });
+        }
+    }
+
+    /// The key of a line that stands for a whole record.
+    fn index_of_shape(&mut self, shape: ShapeIndex, sink: &mut dyn Sink) -> FingerprintIndex {
+        let slot = self.shapes.get(shape).slot;
+        if let Some(index) = self.fingerprints.still_at(slot) {
+            return index;
+        }
+        let fingerprint = Arc::clone(&self.shapes.get(shape).fingerprint);
+        let slot = self.slot_of(&fingerprint, sink);
+        let shape = self.shapes.get_mut(shape);
+        shape.slot = slot;
+        self.fingerprints.still_at(slot).expect("it was put there a line ago")
+    }
+
+    /// Makes a fingerprint known; when the table is full, the coldest are flushed and forgotten first.
+    fn slot_of(&mut self, fingerprint: &Arc<Fingerprint>, sink: &mut dyn Sink) -> Slot {
+        if self.fingerprints.is_full() {
+            let Self { fingerprints, collapse, accounting, .. } = self;
+            fingerprints.forget_coldest(|index| collapse.forget_fingerprint(index, &mut |closed| emit(accounting, sink, closed)));
+        }
+        self.fingerprints.intern(fingerprint)
+    }
+
+    /// Lanes whose records have waited long enough (all of them without `now`) are finished.
+    fn finish_lanes(&mut self, stream: usize, now: Option<UnixNanos>, sink: &mut dyn Sink) {
+        for lane in 0..self.streams[stream].lanes.len() {
+            let is_due = now.is_none_or(|now| {
+                let lane = self.streams[stream].lanes.get(lane);
+                lane.held.as_ref().is_some_and(|held| held.deadline <= now)
+                    || lane.partial.as_ref().is_some_and(|partial| partial.arrival.plus(lane::PARTIAL_WAITS * self.options.join_wait_ns) <= now)
+            });
+            if is_due {
+                self.finish_lane(stream, lane, sink);
+            }
+        }
+    }
+
+    fn finish_lane(&mut self, stream: usize, lane: usize, sink: &mut dyn Sink) {
+        if let Some(partial) = self.streams[stream].lanes.get(lane).partial.take() {
+            self.whole_again(stream, lane, partial, sink);
+        }
+        let held = self.streams[stream].lanes.get(lane).held.take();
+        self.finish_held(stream, held, sink);
+        let streaming = self.streams[stream].lanes.get(lane).streaming.take();
+        self.finish_streaming(stream, streaming, sink);
+    }
+
+    /// No further line belongs to a held record.
+    fn finish_held(&mut self, stream: usize, held: Option<Held>, sink: &mut dyn Sink) {
+        let Some(held) = held else { return };
+        let mut scanner = std::mem::take(&mut self.head_scanner);
+        scanner.scan(&held.head);
+        let shape = self.shapes.of(&held.head, &scanner, &Learn { classifier: &self.classifier });
+        let index = if held.parts.is_empty() {
+            self.index_of_shape(shape, sink)
+        } else {
+            let joined = joined_fingerprint(&self.shapes.get(shape).fingerprint, &held.parts);
+            let slot = self.slot_of(&joined, sink);
+            self.fingerprints.still_at(slot).expect("it was put there a line ago")
+        };
+        let text = Text { raw: &held.raw, text: &held.head, lines: held.lines, arrival: held.arrival };
+        let was_absorbed = self.offer(stream, shape, index, text, scanner.words(), sink);
+        self.streams[stream].absorbs_rest_of = was_absorbed.then_some(index);
+        self.head_scanner = scanner;
+    }
+
+    /// A record that streamed through has ended: the next one like it is a repeat.
+    fn finish_streaming(&mut self, stream: usize, streaming: Option<Streaming>, sink: &mut dyn Sink) {
+        let Some(streaming) = streaming.filter(|streaming| !streaming.parts.is_empty()) else { return };
+        let Some(head) = self.fingerprints.still_at(streaming.head) else { return };
+        if self.fingerprints.is_full() {
+            // Not worth flushing others for: the next one passes whole.
+            return;
+        }
+        let joined = joined_fingerprint(&self.fingerprints.get(head).fingerprint, &streaming.parts);
+        let slot = self.fingerprints.intern(&joined);
+        if let Some(index) = self.fingerprints.still_at(slot) {
+            let last = self.streams[stream].clock.last().unwrap_or_default();
+            self.fingerprints.touch(index, last);
+            let occurrence = Occurrence {
+                fingerprint: &joined,
+                index,
+                stream: StreamId(stream as u32),
+                arrival: last,
+                working: last,
+                event: None,
+                feeds_rate: false,
+                late: false,
+                lines: streaming.lines,
+                raw: &[],
+                instance: None,
+                instance_hash: 0,
+                worker_hash: 0,
+                target: None,
+                attempt: None,
+                max_attempts: None,
+                delay: None,
+            };
+            let Self { collapse, accounting, .. } = self;
+            collapse.note_passed(&occurrence, &mut |closed| emit(accounting, sink, closed));
+        }
+    }
+
+    /// A record is complete: rules of the user's first, then the collapse decides. Says whether it was absorbed.
+    fn offer(&mut self, stream_index: usize, shape: ShapeIndex, index: FingerprintIndex, text: Text<'_>, words: &[Word], sink: &mut dyn Sink) -> bool {
+        let Self { options, user, shapes, fingerprints, streams, clock, collapse, accounting, instance: scratch, .. } = self;
+        let (shape, stream) = (shapes.get(shape), &mut streams[stream_index]);
+        accounting.records += 1;
+        accounting.odd_lines += u64::from(shape.is_odd);
+        let event = shape
+            .time
+            .and_then(|(field, format)| stamp::parse(field.of(text.text, words), format, options.reference, options.zone_offset_seconds));
+        let working = stream.clock.observe(clock, text.arrival, event);
+        if working.now_advanced {
+            collapse.advance(clock.now(), &mut |closed| emit(accounting, sink, closed));
+        }
+        let shown = event.unwrap_or(working.time);
+        fingerprints.touch(index, working.time);
+        if options.totals {
+            fingerprints.add(index, StreamId(stream_index as u32), text.lines, shown);
+        }
+        let fingerprint = &fingerprints.get(index).fingerprint;
+        let value = |field: Option<Field>| field.map(|field| field.of(text.text, words)).filter(|value| !value.is_empty());
+        let (pid, thread) = (value(shape.pid), value(shape.thread));
+        let instance = instance_of(stream, shape, text.text, words, pid, scratch);
+        let instance_hash = instance.map_or(0, rapidhash_v3);
+        let worker_hash = match (pid, thread) {
+            (None, None) => instance_hash,
+            (pid, thread) => instance_hash ^ pid.map_or(0, rapidhash_v3).rotate_left(21) ^ thread.map_or(0, rapidhash_v3).rotate_left(42),
+        };
+        let occurrence = Occurrence {
+            fingerprint,
+            index,
+            stream: StreamId(stream_index as u32),
+            arrival: text.arrival,
+            working: working.time,
+            event,
+            feeds_rate: working.feeds_rate,
+            late: working.is_late,
+            lines: text.lines,
+            raw: text.raw,
+            instance,
+            instance_hash,
+            worker_hash,
+            target: value(shape.target),
+            attempt: value(shape.attempt).and_then(class::number),
+            max_attempts: value(shape.max_attempts).and_then(class::number),
+            delay: value(shape.delay).and_then(|text| class::delay_ns(text, &shape.delay_key)),
+        };
+        accounting.late_records += u64::from(working.is_late);
+        let lines = u64::from(text.lines);
+        let contains = |finders: &[memmem::Finder<'static>]| finders.iter().any(|finder| finder.find(text.raw).is_some());
+        let verdict = if contains(&user.pass) {
+            Verdict::Pass
+        } else if contains(&user.drop) {
+            accounting.dropped += lines;
+            return false;
+        } else {
+            collapse.offer(&occurrence, &mut |closed| emit(accounting, sink, closed))
+        };
+        if verdict == Verdict::Absorb {
+            return true;
+        }
+        accounting.forwarded += lines;
+        accounting.bytes_forwarded += text.raw.len() as u64;
+        let mut fields = Fields::default();
+        fields.push("log.logger", value(shape.logger));
+        fields.push("thread.name", thread);
+        fields.push("process.pid", pid);
+        fields.push("host.name", value(shape.host));
+        fields.push("squelch.instance", value(shape.instance));
+        sink.forward(&Forwarded {
+            raw: text.raw,
+            stream: occurrence.stream,
+            arrival: text.arrival,
+            working: working.time,
+            event,
+            lines: text.lines,
+            fingerprint: Some(occurrence.fingerprint),
+            would_absorb: verdict == Verdict::WouldAbsorb,
+            fields: fields.as_slice(),
+        });
+        false
+    }
+}
+
+/// A window closed: what comes out of it is counted and written.
+fn emit(accounting: &mut Accounting, sink: &mut dyn Sink, closed: Closed<'_>) {
+    match closed {
+        Closed::Plain(record) => {
+            let Plain { raw, fingerprint, stream, arrival, working, event, lines, .. } = record;
+            accounting.forwarded += u64::from(lines);
+            accounting.bytes_forwarded += raw.len() as u64;
+            let fingerprint = Some(fingerprint);
+            sink.forward(&Forwarded { raw, stream, arrival, working, event, lines, fingerprint, would_absorb: false, fields: &[] });
+        }
+        Closed::Summary(summary) => {
+            accounting.summarised += summary.lines;
+            accounting.summaries += 1;
+            sink.summary(summary);
+        }
+    }
+}
+
+/// Who wrote a line: the stream where the input guarantees one process, else what a prefix or field names, else host and
+/// pid. A pid of 1 by itself says nothing: every container has one.
+fn instance_of<'a>(stream: &'a Stream, shape: &Shape, text: &'a [u8], words: &[Word], pid: Option<&'a [u8]>, scratch: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+    if stream.is_instance {
+        return Some(stream.label.as_bytes());
+    }
+    let value = |field: Option<Field>| field.map(|field| field.of(text, words)).filter(|value| !value.is_empty());
+    match (value(shape.instance), value(shape.host), pid) {
+        (Some(instance), ..) => Some(instance),
+        (None, Some(host), Some(pid)) => {
+            scratch.clear();
+            scratch.extend_from_slice(host);
+            scratch.push(b'/');
+            scratch.extend_from_slice(pid);
+            Some(scratch)
+        }
+        (None, Some(host), None) => Some(host),
+        (None, None, Some(pid)) if pid != b"1" => Some(pid),
+        _ => None,
+    }
+}
+
+/// Remembers a joined line as far as the template needs it.
+fn push_part(parts: &mut Vec<JoinedPart>, part: Part, shape: &Shape) {
+    if parts.len() < PARTS_MAX && part != Part::Skip {
+        parts.push((part, Arc::clone(&shape.fingerprint)));
+    }
+}
+
+/// The fingerprint of a record of several lines: the head's severity and words, and what its exceptions say.
+fn joined_fingerprint(head: &Fingerprint, parts: &[JoinedPart]) -> Arc<Fingerprint> {
+    let lines: Vec<(Part, &str)> = parts.iter().map(|(part, line)| (*part, &*line.template)).collect();
+    let said = parts.iter().map(|(_, line)| line).find(|line| line.class.is_retry_like());
+    let (class, source) = match said {
+        Some(line) if !head.class.is_retry_like() => (line.class, line.source.clone()),
+        _ => (head.class, head.source.clone()),
+    };
+    Arc::new(Fingerprint::new(head.severity, trace::compose(&head.template, &lines), class, source))
+}
+
+/// Peeled fields of one record, without an allocation.
+#[derive(Default)]
+struct Fields<'a> {
+    fields: [(&'static str, &'a [u8]); 5],
+    len: usize,
+}
+
+impl<'a> Fields<'a> {
+    fn push(&mut self, name: &'static str, value: Option<&'a [u8]>) {
+        if let Some(value) = value
+            && self.len < self.fields.len()
+        {
+            self.fields[self.len] = (name, value);
+            self.len += 1;
+        }
+    }
+
+    fn as_slice(&self) -> &[(&'static str, &'a [u8])] {
+        &self.fields[..self.len]
     }
 }

@@ -37,6 +37,8 @@ pub struct Options {
     pub join_lines_max: u32,
     /// Open windows; the coldest is closed with its summary when there are more.
     pub windows_max: usize,
+    /// Memory of all open windows in bytes (samples, intervals, instances, targets); the coldest are closed when there is more.
+    pub window_bytes_max: usize,
     /// Known fingerprints; the coldest is forgotten (after its summaries) when there are more.
     pub fingerprints_max: usize,
     /// Known line shapes: a cache, forgetting costs time only.
@@ -71,6 +73,7 @@ impl Default for Options {
             join_wait_ns: 30_000_000,
             join_lines_max: 500,
             windows_max: 4096,
+            window_bytes_max: 12 << 20,
             fingerprints_max: 16_384,
             shapes_max: 16_384,
             streams_max: 1024,

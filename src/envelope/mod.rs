@@ -7,6 +7,19 @@
 //! digit-word, but on the *contents* of a digit-word only if that word is listed in
 //! [`Envelope::discriminators`].
 
+mod cursor;
+mod header;
+mod json;
+mod keys;
+mod known;
+mod level;
+mod runtime;
+pub mod stamp;
+mod tag;
+
+use cursor::Peeler;
+use json::Next;
+
 use crate::record::{Severity, Span};
 use crate::scan::Word;
 
@@ -80,10 +93,47 @@ pub struct Envelope {
     pub discriminators: Vec<Span>,
 }
 
+/// Most layers of one line: a runtime in a syslog line in a compose prefix has four.
+const MOST_LAYERS: usize = 6;
+
 /// Peels the envelope of one raw line (no line end). `words` are its digit-words.
 #[must_use]
 pub fn peel(line: &[u8], words: &[Word]) -> Envelope {
-    // Placeholder body while the module is written: the whole line is the message.
-    debug_assert!(words.len() <= line.len());
-    Envelope { message: Span::new(0, line.len()), ..Envelope::default() }
+    peel_nested(line, words, 0)
 }
+
+/// `depth` counts how often a line was found inside a string of another.
+fn peel_nested(line: &[u8], words: &[Word], depth: u8) -> Envelope {
+    let mut p = Peeler::new(line, words);
+    p.trim_end();
+    let whole = p.end;
+    let mut headers = 0;
+    for _ in 0..MOST_LAYERS {
+        if runtime::peel(&mut p) {
+            continue;
+        }
+        match json::peel(&mut p, depth) {
+            Next::Inside => continue,
+            Next::Done => break,
+            Next::No => {}
+        }
+        if json::peel_logfmt(&mut p) || known::peel(&mut p) {
+            break;
+        }
+        // A logger's header may stand behind syslog's; three are no more.
+        headers += 1;
+        if headers > 2 || !header::peel(&mut p) {
+            break;
+        }
+    }
+    p.at = p.at.min(p.end);
+    if p.env.layers.is_empty() {
+        p.at = 0;
+        p.end = whole;
+    }
+    p.env.message = Span::new(p.at, p.end);
+    p.env
+}
+
+#[cfg(test)]
+mod tests;

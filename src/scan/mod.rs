@@ -9,15 +9,116 @@
 //!
 //! Bounds: the caller bounds the line; the skeleton is never longer than the line + 1 byte per word.
 
+mod bitmap;
 pub mod words;
 
+use bitmap::{Block, Twin};
 pub use words::{Kind, Word};
 
 /// Stands before a [`Kind`] in a skeleton. Not a byte of valid UTF-8; lines that hold it are not cached.
 pub const MARK: u8 = 0xFF;
 
-/// Finds the digit-words of `line` (the scalar twin).
+/// Finds the digit-words of `line`, byte by byte: the twin that says what the scanner means.
 pub fn find_words(line: &[u8], out: &mut Vec<Word>) {
     out.clear();
     words::for_each(line, |word| out.push(word));
+}
+
+/// Scans lines; its buffers live as long as it does, so that a line allocates nothing.
+#[derive(Debug)]
+pub struct Scanner {
+    twin: Twin,
+    blocks: Vec<Block>,
+    words: Vec<Word>,
+    skeleton: Vec<u8>,
+}
+
+impl Default for Scanner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Scanner {
+    /// A scanner of the fastest kind that this CPU runs.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { twin: Twin::detect(), blocks: Vec::new(), words: Vec::new(), skeleton: Vec::new() }
+    }
+
+    /// Finds words and skeleton of `line` (no line end).
+    pub fn scan(&mut self, line: &[u8]) {
+        self.twin.fill(line, &mut self.blocks);
+        self.words.clear();
+        self.skeleton.clear();
+        let (mut at, mut floor) = (0, 0);
+        while let Some(digit) = bitmap::next_digit(&self.blocks, at) {
+            // A widened word may have ended inside this run: what is left of it is a run of its own.
+            let start = bitmap::run_start(&self.blocks, digit).max(at);
+            let end = bitmap::run_end(&self.blocks, digit).min(line.len());
+            at = end;
+            if let Some(word) = words::classify(line, start, end, floor) {
+                self.skeleton.extend_from_slice(&line[floor..word.start as usize]);
+                self.skeleton.extend_from_slice(&[MARK, word.kind as u8]);
+                floor = word.end as usize;
+                at = at.max(floor);
+                self.words.push(word);
+            }
+        }
+        self.skeleton.extend_from_slice(&line[floor..]);
+    }
+
+    /// The digit-words of the line last scanned, left to right.
+    #[must_use]
+    pub fn words(&self) -> &[Word] {
+        &self.words
+    }
+
+    /// The skeleton of the line last scanned.
+    #[must_use]
+    pub fn skeleton(&self) -> &[u8] {
+        &self.skeleton
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn agree(line: &[u8]) -> Result<(), TestCaseError> {
+        let mut expected = Vec::new();
+        find_words(line, &mut expected);
+        let mut scanner = Scanner::new();
+        scanner.scan(line);
+        prop_assert_eq!(scanner.words(), expected);
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn the_fast_scanner_finds_the_words_of_its_twin(line in prop::collection::vec(any::<u8>(), 0..300)) {
+            agree(&line)?;
+        }
+
+        #[test]
+        fn also_in_lines_that_look_like_logs(
+            parts in prop::collection::vec(prop_oneof![
+                Just("2026-11-23T10:00:00.001Z"), Just("10.0.0.1:9092"), Just(" "), Just(":"), Just("pool-1-thread-22"), Just("[::1]"),
+                Just("0x7f"), Just("5ms"), Just("fe80::1ff:fe23:4567:890a"), Just("Jun 15 02:04:05"), Just("eth0"), Just("-"), Just("héllo"),
+                Just("20171223-22:15:29:606|"), Just("E1123 10:00:00.123456  "), Just("ORA-12541:"), Just("a1b2"), Just("00:1a:2b:3c:4d:5e"),
+            ], 0..24)
+        ) {
+            agree(parts.concat().as_bytes())?;
+        }
+    }
+
+    #[test]
+    fn lines_that_differ_only_in_numbers_have_one_skeleton() {
+        let mut scanner = Scanner::new();
+        scanner.scan(b"retry 12 of host-3:80 in 5ms");
+        let first = scanner.skeleton().to_vec();
+        scanner.scan(b"retry 1999 of host-77:8080 in 250ms");
+        assert_eq!(scanner.skeleton(), first);
+    }
 }

@@ -143,6 +143,16 @@ pub fn classify(line: &[u8], start: usize, end: usize, floor: usize) -> Option<W
     while start < end && CLASS[line[start] as usize] & (DASH | DOT | UNDER) != 0 {
         start += 1;
     }
+    // `address space........0` and `core.2275`: a name without digits, dots, a number: the name stays.
+    if line[end - 1].is_ascii_digit() && !line[start].is_ascii_digit() {
+        let mut digits = end;
+        while digits > start && line[digits - 1].is_ascii_digit() {
+            digits -= 1;
+        }
+        if line[digits - 1] == b'.' && !line[start..digits].iter().any(u8::is_ascii_digit) {
+            start = digits;
+        }
+    }
     let text = &line[start..end];
     let (mut seen, mut dots, mut dashes, mut digits) = (0u8, 0usize, 0usize, 0usize);
     for &b in text {
@@ -323,7 +333,7 @@ fn date_first(line: &[u8], start: usize) -> Option<(usize, bool)> {
             time_with_zone(line, start + 6).map(|end| (end, true))
         }
         (8, b'-' | b' ' | b'T' | b'_') => {
-            if let Some(end) = time_with_zone(line, start + 9) {
+            if let Some(end) = time_with_zone(line, start + 9).or_else(|| unpadded_time(line, start + 9)) {
                 return Some((end, true));
             }
             if sep != b' ' && digits_from(line, start + 9) == 6 && !matches!(at(line, start + 15), b'-') {
@@ -338,6 +348,25 @@ fn date_first(line: &[u8], start: usize) -> Option<(usize, bool)> {
         (6, b' ') => time_with_zone(line, start + 7).map(|end| (end, true)),
         _ => None,
     }
+}
+
+/// `h:m:s:ms` with one or two digits each, as phones write it behind a compact date.
+fn unpadded_time(line: &[u8], start: usize) -> Option<usize> {
+    let mut end = start;
+    for part in 0..4 {
+        let digits = digits_from(line, end);
+        if !(1..=if part == 3 { 3 } else { 2 }).contains(&digits) {
+            return None;
+        }
+        end += digits;
+        if part < 3 {
+            if at(line, end) != b':' {
+                return None;
+            }
+            end += 1;
+        }
+    }
+    (!is_word_byte(at(line, end)) && at(line, end) != b':').then_some(end)
 }
 
 fn date_then_time(line: &[u8], end: usize) -> Option<(usize, bool)> {
@@ -394,8 +423,10 @@ fn colon_hex(line: &[u8], inside: usize, floor: usize) -> Option<(usize, usize, 
     while start > floor && (line[start - 1].is_ascii_hexdigit() || line[start - 1] == b':') {
         start -= 1;
     }
-    if start > floor && (is_word_byte(line[start - 1])) {
-        return None;
+    if start > floor && is_word_byte(line[start - 1]) {
+        // `en0:fe80::1`: the first group belongs to the name before it.
+        let Some(colon) = line[start..inside].iter().position(|&b| b == b':') else { return None };
+        start += colon + 1;
     }
     let mut end = inside;
     while at(line, end).is_ascii_hexdigit() || at(line, end) == b':' {

@@ -1,0 +1,879 @@
+//! The table of windows: who is absorbed, when windows close, who is forgotten when it is full.
+
+use super::chains::Workers;
+use super::coldest::{Item, RisingHeap};
+use super::distinct::stable_hash;
+use super::grid::Cell;
+use super::rates::{FLOOD_LIMIT_MAX, Flood, GuessCounts};
+use super::summary::{Cause, CloseReason};
+use super::window::{Only, Window};
+use super::{Closed, Plain, Verdict};
+use crate::engine::{Mode, Options};
+use crate::fingerprint::Fingerprint;
+use crate::occurrence::Occurrence;
+use crate::record::{Class, ClassSource, FingerprintIndex, StreamId};
+use crate::time::{SECOND, UnixNanos};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// A long cell whose window was silent for so long closes early: 60 s, in ns.
+pub const IDLE_MAX: i64 = 60 * SECOND;
+/// Episodes that are remembered per open window that is allowed: state outlives the window, and streams say more than they repeat.
+const EPISODES_PER_WINDOW: usize = 4;
+/// First records of new streams that pass in one storm.
+const NEW_STREAMS_PER_STORM: u32 = 50;
+/// How long after a retry line an ordinary line is its companion: 1 s, in ns.
+const COMPANION_NS: i64 = SECOND;
+/// Instances whose companions are followed at once (direct-mapped: a collision lets companions of one of two pass).
+const COMPANION_SLOTS: usize = 1024;
+/// Bytes of all worker tables together up to which one may grow: 4 MiB, 1,024 full ones.
+const WORKER_BYTES_MAX: usize = 4 << 20;
+/// Closed windows that are kept for reuse.
+const POOL_MAX: usize = 64;
+/// No link, no entry.
+const NONE: u32 = u32::MAX;
+
+type Out<'o> = &'o mut dyn FnMut(Closed<'_>);
+
+/// What has happened so far, beyond the identity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Windows closed early because there were too many, or too much in them.
+    pub evictions: u64,
+    /// Records offered that were late.
+    pub late_records: u64,
+    /// Episodes forgotten because there were too many: their next record passes as a first one.
+    pub episodes_forgotten: u64,
+    /// Summaries sent out.
+    pub summaries: u64,
+}
+
+/// One row of the live footer.
+#[derive(Clone, Debug)]
+pub struct Busy {
+    /// Severity, template, class.
+    pub fingerprint: Arc<Fingerprint>,
+    /// Records in its windows that are open.
+    pub absorbed: u64,
+    /// Records per second over its last finished cell, else over what is open.
+    pub per_second: f64,
+}
+
+/// Longest record that a window keeps whole for the case that it stays the only one: 1 MiB, four lines of the default limit.
+const PLAIN_BYTES_MAX: usize = 1 << 20;
+
+/// What is known of one fingerprint in one stream: its episode, and its window while one is open.
+#[derive(Debug)]
+struct Entry {
+    index: u32,
+    stream: u32,
+    /// Counted over all entries ever made; 0 for a free slot.
+    insertion: u64,
+    /// Latest working time.
+    last: i64,
+    /// Records of the episode.
+    seen: u64,
+    /// The guess has reached its threshold in this episode.
+    is_collapsing: bool,
+    /// The cell of the newest window and its part.
+    cell: Cell,
+    part: u32,
+    /// Until the end of the cell in which a final outcome passed the next one does not.
+    outcome_until: i64,
+    /// Working time of the newest record that feeds intervals, and the same per worker.
+    chain_last: Option<i64>,
+    workers: Option<Box<Workers>>,
+    guess: Option<Box<GuessCounts>>,
+    fingerprint: Option<Arc<Fingerprint>>,
+    window: Option<Box<Window>>,
+    /// Neighbours in the list of the fingerprint and in that of the stream.
+    by_fingerprint: Links,
+    by_stream: Links,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Links {
+    previous: u32,
+    next: u32,
+}
+
+const UNLINKED: Links = Links { previous: NONE, next: NONE };
+
+#[derive(Debug)]
+struct FingerprintState {
+    head: u32,
+    flood: Flood,
+    storm: Option<Storm>,
+    /// Records in the windows that closed at the end of the latest cell, that end, and the cell's length.
+    finished: (u64, i64, i64),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Storm {
+    since: i64,
+    new_streams: u32,
+}
+
+#[derive(Debug)]
+struct StreamState {
+    head: u32,
+    /// Latest working time, and the next boundary of the base grid after it.
+    high: i64,
+    boundary: i64,
+    /// Latest cell start and part of entries that were forgotten: a new entry in such a cell counts on, so that parts stay unique.
+    forgotten: (i64, u32),
+}
+
+/// Collapses repeats. See the [module](super).
+#[derive(Debug)]
+pub struct Collapse {
+    mode: Mode,
+    base: i64,
+    keep_first: u64,
+    guess_in_10s: u64,
+    guess_in_10min: u64,
+    flood_per_second: u64,
+    episode_gap: i64,
+    windows_max: usize,
+    bytes_max: usize,
+    mask: fn(&[u8]) -> Cow<'_, [u8]>,
+
+    now: i64,
+    slots: HashMap<u64, u32, FixedState>,
+    entries: Vec<Entry>,
+    free: Vec<u32>,
+    fingerprints: Vec<FingerprintState>,
+    streams: Vec<StreamState>,
+    companions: Vec<(u64, i64)>,
+    storms: u32,
+    /// Set once someone has companions; until then ordinary lines do not look for them.
+    has_companions: bool,
+
+    deadlines: RisingHeap,
+    coldest_windows: RisingHeap,
+    coldest_entries: RisingHeap,
+    pool: Vec<Box<Window>>,
+    insertions: u64,
+    openings: u64,
+    open_windows: usize,
+    open_lines: u64,
+    held_bytes: usize,
+    worker_bytes: usize,
+    counters: Counters,
+}
+
+impl Collapse {
+    /// A table with nothing in it. `mask` hides secrets in samples and names; it is called when a summary is made, never per record.
+    #[must_use]
+    pub fn new(options: &Options, mask: fn(&[u8]) -> Cow<'_, [u8]>) -> Self {
+        Self {
+            mode: options.mode,
+            base: options.window_ns.max(SECOND),
+            // The first line is never late: 0 is taken as 1.
+            keep_first: options.keep_first.max(1),
+            guess_in_10s: options.guess_in_10s,
+            guess_in_10min: options.guess_in_10min,
+            flood_per_second: options.flood_per_second.min(FLOOD_LIMIT_MAX),
+            episode_gap: options.episode_gap_ns.max(1),
+            windows_max: options.windows_max.max(1),
+            bytes_max: options.window_bytes_max,
+            mask,
+            now: i64::MIN,
+            slots: HashMap::with_hasher(FixedState::default()),
+            entries: Vec::new(),
+            free: Vec::new(),
+            fingerprints: Vec::new(),
+            streams: Vec::new(),
+            companions: Vec::new(),
+            storms: 0,
+            has_companions: false,
+            deadlines: RisingHeap::default(),
+            coldest_windows: RisingHeap::default(),
+            coldest_entries: RisingHeap::default(),
+            pool: Vec::new(),
+            insertions: 0,
+            openings: 0,
+            open_windows: 0,
+            open_lines: 0,
+            held_bytes: 0,
+            worker_bytes: 0,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes one record. Windows that close because of it are sent to `out` first; they belong before the record if that passes.
+    #[inline]
+    pub fn offer(&mut self, occurrence: &Occurrence<'_>, out: Out<'_>) -> Verdict {
+        let high = self.reach(occurrence, out);
+        self.counters.late_records += u64::from(occurrence.late);
+        let key = key(occurrence.index, occurrence.stream);
+        let slot = match self.slots.get(&key) {
+            Some(slot) => *slot,
+            None => self.insert(key, occurrence, out),
+        };
+        let (is_first, interval) = self.follow(slot, occurrence);
+        let Some(cause) = self.decide(slot, is_first, high, occurrence, out) else {
+            return Verdict::Pass;
+        };
+        self.absorb(slot, cause, high, interval, is_first, occurrence, out);
+        match self.mode {
+            Mode::Collapse => Verdict::Absorb,
+            Mode::Observe => Verdict::WouldAbsorb,
+        }
+    }
+
+    /// A record passed without being asked about (its first line was through before its last was read): the next one like it is a repeat.
+    pub fn note_passed(&mut self, occurrence: &Occurrence<'_>, out: Out<'_>) {
+        self.reach(occurrence, out);
+        let key = key(occurrence.index, occurrence.stream);
+        let slot = match self.slots.get(&key) {
+            Some(slot) => *slot,
+            None => self.insert(key, occurrence, out),
+        };
+        self.follow(slot, occurrence);
+    }
+
+    /// A further piece of the line that was absorbed last: joins the open window of its fingerprint. `false` when there is none (it closed
+    /// meanwhile); the piece is then the caller's.
+    pub fn absorb_rest(&mut self, index: FingerprintIndex, stream: StreamId, piece: &[u8]) -> bool {
+        let Some(&slot) = self.slots.get(&key(index, stream)) else { return false };
+        let Some(window) = &mut self.entries[slot as usize].window else { return false };
+        if self.mode == Mode::Observe {
+            return false;
+        }
+        window.lines += 1;
+        window.bytes += piece.len() as u64;
+        self.open_lines += 1;
+        if let Some(only) = window.only.take() {
+            window.held_bytes -= only.raw.len();
+            self.held_bytes -= only.raw.len();
+            // A record of several pieces goes out whole only while it is small enough to be kept: else it leaves a summary of one.
+            if only.raw.len() + piece.len() <= PLAIN_BYTES_MAX {
+                let raw = [&*only.raw, piece].concat().into_boxed_slice();
+                window.held_bytes += raw.len();
+                self.held_bytes += raw.len();
+                window.only = Some(Only { raw, ..only });
+            }
+        }
+        true
+    }
+
+    /// When [`Collapse::advance`] must be called at the latest, on the axis of `now`. May be early, never late.
+    #[must_use]
+    #[inline]
+    pub fn next_wakeup(&self) -> Option<UnixNanos> {
+        self.deadlines.earliest().map(UnixNanos)
+    }
+
+    /// `now` has come. Cheap when nothing is due: call it before every offer.
+    #[inline]
+    pub fn advance(&mut self, now: UnixNanos, out: Out<'_>) {
+        if now.0 > self.now {
+            self.now = now.0;
+            if self.deadlines.earliest().is_some_and(|earliest| earliest <= now.0) {
+                self.close_due(out);
+            }
+        }
+    }
+
+    /// Closes every window. Afterwards [`Collapse::open_lines`] is 0; episodes are remembered.
+    pub fn drain(&mut self, out: Out<'_>) {
+        let open = (0..self.entries.len() as u32).collect();
+        self.close_all(open, CloseReason::Shutdown, None, out);
+    }
+
+    /// Lines in open windows.
+    #[must_use]
+    pub const fn open_lines(&self) -> u64 {
+        self.open_lines
+    }
+
+    /// Windows that are open.
+    #[must_use]
+    pub const fn open_windows(&self) -> usize {
+        self.open_windows
+    }
+
+    /// What has happened so far.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Forgets a fingerprint after its summaries; its index may then be used for another.
+    pub fn forget_fingerprint(&mut self, index: FingerprintIndex, out: Out<'_>) {
+        let Some(state) = self.fingerprints.get(index.0 as usize) else { return };
+        let members = self.members(state.head, |entry| entry.by_fingerprint);
+        self.close_all(members.clone(), CloseReason::Evicted, None, out);
+        for slot in members {
+            self.remove(slot);
+        }
+        let state = &mut self.fingerprints[index.0 as usize];
+        self.storms -= u32::from(state.storm.is_some());
+        *state = FingerprintState::new();
+    }
+
+    /// The stream has ended: its windows close, its id may then be used for another.
+    pub fn end_stream(&mut self, stream: StreamId, out: Out<'_>) {
+        let Some(state) = self.streams.get(stream.0 as usize) else { return };
+        let members = self.members(state.head, |entry| entry.by_stream);
+        self.close_all(members.clone(), CloseReason::Shutdown, None, out);
+        for slot in members {
+            self.remove(slot);
+        }
+        self.streams[stream.0 as usize] = StreamState::new();
+    }
+
+    /// A storm of the fingerprint begins or ends. While it lasts its windows climb the grid, each on its own boundaries, and a guess
+    /// collapses from the second record; at its end its windows close and the grid falls back.
+    pub fn storm(&mut self, index: FingerprintIndex, is_on: bool, out: Out<'_>) {
+        let state = self.fingerprint_state(index.0);
+        if is_on == state.storm.is_some() {
+            return;
+        }
+        let members = self.members(self.fingerprints[index.0 as usize].head, |entry| entry.by_fingerprint);
+        let since = members.iter().map(|slot| self.entries[*slot as usize].last).fold(self.now, i64::max);
+        self.fingerprints[index.0 as usize].storm = is_on.then_some(Storm { since, new_streams: 0 });
+        if is_on {
+            self.storms += 1;
+        } else {
+            self.storms -= 1;
+            self.close_all(members, CloseReason::StormEnd, None, out);
+        }
+    }
+
+    /// Ordinary records of the instance collapse until then as companions of its retry line. Records of fingerprints in a storm do this by
+    /// themselves for 1 s; 0 names no instance.
+    pub fn companions(&mut self, instance_hash: u64, until: UnixNanos) {
+        if instance_hash != 0 {
+            if self.companions.is_empty() {
+                self.companions.resize(COMPANION_SLOTS, (0, 0));
+            }
+            self.has_companions = true;
+            self.companions[instance_hash as usize % COMPANION_SLOTS] = (instance_hash, until.0);
+        }
+    }
+
+    /// Retry-like fingerprints that have open windows, busiest first (ties by index).
+    #[must_use]
+    pub fn busiest(&self, limit: usize) -> Vec<Busy> {
+        let mut rows: Vec<(u64, usize, i64, Arc<Fingerprint>)> = Vec::new();
+        for (index, state) in self.fingerprints.iter().enumerate() {
+            let (mut absorbed, mut first, mut fingerprint) = (0, i64::MAX, None);
+            let mut slot = state.head;
+            while slot != NONE {
+                let entry = &self.entries[slot as usize];
+                if let Some(window) = &entry.window {
+                    absorbed += window.count;
+                    first = first.min(window.first);
+                    fingerprint = fingerprint.or(entry.fingerprint.as_ref());
+                }
+                slot = entry.by_fingerprint.next;
+            }
+            if let Some(fingerprint) = fingerprint.filter(|fingerprint| fingerprint.class.is_retry_like()) {
+                rows.push((absorbed, index, first, Arc::clone(fingerprint)));
+            }
+        }
+        rows.sort_by_key(|row| (std::cmp::Reverse(row.0), row.1));
+        rows.truncate(limit);
+        let rate = |absorbed: u64, index: usize, first: i64| match self.fingerprints[index].finished {
+            (count, _, length) if count > 0 => count as f64 * SECOND as f64 / length as f64,
+            _ => absorbed as f64 * SECOND as f64 / self.now.saturating_sub(first).max(SECOND) as f64,
+        };
+        rows.into_iter()
+            .map(|(absorbed, index, first, fingerprint)| Busy { fingerprint, absorbed, per_second: rate(absorbed, index, first) })
+            .collect()
+    }
+
+    // ---- one record, step by step ----
+
+    /// Moves the stream's time to this record; closes its windows whose cell has ended by it. Returns the stream's latest time.
+    #[inline]
+    fn reach(&mut self, occurrence: &Occurrence<'_>, out: Out<'_>) -> i64 {
+        let id = occurrence.stream.0 as usize;
+        if id >= self.streams.len() {
+            self.streams.resize_with(id + 1, StreamState::new);
+        }
+        let stream = &mut self.streams[id];
+        let working = occurrence.working.0;
+        if working > stream.high {
+            stream.high = working;
+            if working >= stream.boundary {
+                self.pass_boundary(occurrence.stream, out);
+            }
+            return working;
+        }
+        if !occurrence.late && working < stream.high - crate::working_time::LATE_AFTER && occurrence.feeds_rate {
+            self.set_back(occurrence.stream, working, out);
+            return working;
+        }
+        stream.high
+    }
+
+    #[cold]
+    fn pass_boundary(&mut self, id: StreamId, out: Out<'_>) {
+        let stream = &mut self.streams[id.0 as usize];
+        let high = stream.high;
+        stream.boundary = Cell::holding(high, self.base).end;
+        let members = self.members(self.streams[id.0 as usize].head, |entry| entry.by_stream);
+        let ended = members.into_iter().filter(|slot| self.window(*slot).is_some_and(|window| window.cell.end <= high)).collect();
+        self.close_all(ended, CloseReason::CellEnd, None, out);
+    }
+
+    /// The stream's clock was set back (its clock says that this is not late): its windows close and cells begin anew.
+    #[cold]
+    fn set_back(&mut self, id: StreamId, working: i64, out: Out<'_>) {
+        let stream = &mut self.streams[id.0 as usize];
+        stream.high = working;
+        stream.boundary = Cell::holding(working, self.base).end;
+        let members = self.members(self.streams[id.0 as usize].head, |entry| entry.by_stream);
+        self.close_all(members.clone(), CloseReason::CellEnd, None, out);
+        for slot in members {
+            let entry = &mut self.entries[slot as usize];
+            entry.outcome_until = i64::MIN;
+            entry.chain_last = None;
+            self.worker_bytes -= entry.workers.take().map_or(0, |workers| workers.bytes());
+        }
+    }
+
+    #[cold]
+    fn insert(&mut self, key: u64, occurrence: &Occurrence<'_>, out: Out<'_>) -> u32 {
+        if self.slots.len() >= self.windows_max * EPISODES_PER_WINDOW {
+            self.forget_coldest(out);
+        }
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.entries.push(Entry::new());
+            self.entries.len() as u32 - 1
+        });
+        self.insertions += 1;
+        let (index, stream) = (occurrence.index.0, occurrence.stream.0);
+        let next_of_fingerprint = std::mem::replace(&mut self.fingerprint_state(index).head, slot);
+        let next_of_stream = std::mem::replace(&mut self.streams[stream as usize].head, slot);
+        for (neighbour, is_fingerprint) in [(next_of_fingerprint, true), (next_of_stream, false)] {
+            if neighbour != NONE {
+                self.entries[neighbour as usize].links(is_fingerprint).previous = slot;
+            }
+        }
+        let entry = &mut self.entries[slot as usize];
+        (entry.index, entry.stream, entry.insertion) = (index, stream, self.insertions);
+        entry.last = occurrence.working.0;
+        entry.fingerprint = Some(Arc::clone(occurrence.fingerprint));
+        entry.by_fingerprint.next = next_of_fingerprint;
+        entry.by_stream.next = next_of_stream;
+        self.slots.insert(key, slot);
+        let entries = &self.entries;
+        let item = (occurrence.working.0, 0, 0, self.insertions, slot);
+        self.coldest_entries.push(item, self.slots.len(), |item| entries[item.4 as usize].insertion == item.3);
+        slot
+    }
+
+    /// Episode and gap. Returns whether it is one of the first of its episode, and the gap to the one before of its worker.
+    #[inline]
+    fn follow(&mut self, slot: u32, occurrence: &Occurrence<'_>) -> (bool, Option<i64>) {
+        let entry = &mut self.entries[slot as usize];
+        let working = occurrence.working.0;
+        if working.saturating_sub(entry.last) >= self.episode_gap {
+            entry.seen = 0;
+            entry.is_collapsing = false;
+        }
+        entry.last = entry.last.max(working);
+        entry.seen += 1;
+        let is_first = entry.seen <= self.keep_first;
+        if occurrence.late || !occurrence.feeds_rate {
+            return (is_first, None);
+        }
+        let before = if occurrence.worker_hash != 0 && occurrence.fingerprint.class.is_retry_like() {
+            let workers = match &mut entry.workers {
+                Some(workers) => workers,
+                none => {
+                    let workers = none.insert(Box::new(Workers::new()));
+                    self.worker_bytes += workers.bytes();
+                    workers
+                }
+            };
+            let bytes = workers.bytes();
+            let before = workers.swap(occurrence.worker_hash, working, self.worker_bytes < WORKER_BYTES_MAX);
+            self.worker_bytes += workers.bytes() - bytes;
+            before
+        } else {
+            let before = entry.chain_last;
+            entry.chain_last = Some(before.map_or(working, |before| before.max(working)));
+            before
+        };
+        // A step back is no gap.
+        (is_first, before.map(|before| working - before).filter(|gap| *gap >= 0))
+    }
+
+    /// Why it is absorbed; `None` if it passes.
+    #[inline]
+    fn decide(&mut self, slot: u32, is_first: bool, high: i64, occurrence: &Occurrence<'_>, out: Out<'_>) -> Option<Cause> {
+        let fingerprint = occurrence.fingerprint;
+        if !fingerprint.class.is_retry_like() {
+            return self.decide_ordinary(is_first, occurrence);
+        }
+        let mut in_storm = false;
+        if self.storms > 0 && self.fingerprint_state(occurrence.index.0).storm.is_some() {
+            in_storm = true;
+            self.companions(occurrence.instance_hash, occurrence.working.plus(COMPANION_NS));
+        }
+        let cause = match fingerprint.source {
+            ClassSource::Rule(_) => Some(Cause::Rule),
+            ClassSource::Guess => (self.is_often_enough(slot, occurrence) || in_storm).then_some(Cause::Guess),
+        };
+        if fingerprint.class.is_final_outcome() && high >= self.entries[slot as usize].outcome_until {
+            self.outcome_passes(slot, high, occurrence, out);
+            return None;
+        }
+        if is_first && !(in_storm && self.is_surplus_stream(slot, occurrence.index)) {
+            return None;
+        }
+        cause
+    }
+
+    #[inline]
+    fn decide_ordinary(&mut self, is_first: bool, occurrence: &Occurrence<'_>) -> Option<Cause> {
+        let limit = self.flood_per_second;
+        let feeds = occurrence.feeds_rate && !occurrence.late;
+        let flood = &mut self.fingerprints[occurrence.index.0 as usize].flood;
+        let floods = if feeds { flood.note(occurrence.working.second(), limit) } else { flood.is_on() };
+        if is_first {
+            return None;
+        }
+        if floods {
+            return Some(Cause::Flood);
+        }
+        let (instance, until) = match occurrence.instance_hash {
+            0 => return None,
+            hash if self.has_companions => self.companions[hash as usize % COMPANION_SLOTS],
+            _ => return None,
+        };
+        (instance == occurrence.instance_hash && occurrence.working.0 <= until).then_some(Cause::Companion)
+    }
+
+    /// Counts a guess. Records without a time count, too: they are repeats at one unknown time.
+    #[inline]
+    fn is_often_enough(&mut self, slot: u32, occurrence: &Occurrence<'_>) -> bool {
+        let entry = &mut self.entries[slot as usize];
+        if !occurrence.late {
+            let second = occurrence.working.second();
+            let counts = entry.guess.get_or_insert_with(|| Box::new(GuessCounts::new(second)));
+            entry.is_collapsing |= counts.note(second, self.guess_in_10s, self.guess_in_10min);
+        }
+        entry.is_collapsing
+    }
+
+    /// Whether the stream is new in this storm and 50 new ones have passed before it. Counts it.
+    fn is_surplus_stream(&mut self, slot: u32, index: FingerprintIndex) -> bool {
+        if self.entries[slot as usize].seen > 1 {
+            return false;
+        }
+        let Some(storm) = &mut self.fingerprint_state(index.0).storm else { return false };
+        storm.new_streams = storm.new_streams.saturating_add(1);
+        storm.new_streams > NEW_STREAMS_PER_STORM
+    }
+
+    /// The first final outcome of a cell: closes what it ends and is tied to it.
+    #[cold]
+    fn outcome_passes(&mut self, slot: u32, high: i64, occurrence: &Occurrence<'_>, out: Out<'_>) {
+        self.entries[slot as usize].outcome_until = self.choose_cell(slot, high).end;
+        let target = occurrence.target.map(stable_hash);
+        let members = self.members(self.streams[occurrence.stream.0 as usize].head, |entry| entry.by_stream);
+        let ended = members
+            .into_iter()
+            .filter(|member| {
+                let entry = &self.entries[*member as usize];
+                let class = entry.fingerprint.as_ref().map_or(Class::None, |fingerprint| fingerprint.class);
+                class.is_retry_like() && !class.is_final_outcome() && entry.window.as_ref().is_some_and(|window| may_hold(window, occurrence.instance_hash, target))
+            })
+            .collect();
+        self.close_all(ended, CloseReason::FinalOutcome, Some(occurrence.fingerprint), out);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one step of `offer`, its arguments are what the steps before found out")]
+    #[inline]
+    fn absorb(&mut self, slot: u32, cause: Cause, high: i64, interval: Option<i64>, is_first: bool, occurrence: &Occurrence<'_>, out: Out<'_>) {
+        if self.entries[slot as usize].window.is_none() {
+            self.open(slot, cause, high, is_first, occurrence, out);
+        }
+        let now = self.now.max(high);
+        let window = self.entries[slot as usize].window.as_mut().expect("opened above if there was none");
+        let mut grown = window.absorb(occurrence, interval);
+        window.touched = now;
+        if window.count == 2
+            && let Some(only) = window.only.take()
+        {
+            window.held_bytes -= only.raw.len();
+            self.held_bytes -= only.raw.len();
+        } else if window.count == 1 {
+            let only = Only { raw: occurrence.raw.into(), arrival: occurrence.arrival, working: occurrence.working, event: occurrence.event };
+            window.held_bytes += only.raw.len();
+            grown += only.raw.len();
+            window.only = Some(only);
+        }
+        if self.mode == Mode::Collapse {
+            self.open_lines += u64::from(occurrence.lines);
+        }
+        if grown > 0 {
+            self.held_bytes += grown;
+            while self.held_bytes > self.bytes_max && self.evict_coldest(out) {}
+        }
+    }
+
+    #[cold]
+    fn open(&mut self, slot: u32, cause: Cause, high: i64, is_first: bool, occurrence: &Occurrence<'_>, out: Out<'_>) {
+        while self.open_windows >= self.windows_max && self.evict_coldest(out) {}
+        let cell = self.choose_cell(slot, high);
+        let now = self.now.max(high);
+        let in_storm = self.fingerprint_state(occurrence.index.0).storm.is_some();
+        let mut window = self.pool.pop().unwrap_or_else(|| Box::new(Window::new()));
+        self.openings += 1;
+        let forgotten = self.streams[occurrence.stream.0 as usize].forgotten;
+        let entry = &mut self.entries[slot as usize];
+        let part = match () {
+            () if entry.part > 0 && cell.start <= entry.cell.start => entry.part + 1,
+            () if entry.part == 0 && cell.start <= forgotten.0 => forgotten.1 + 1,
+            () => 1,
+        };
+        (entry.cell, entry.part) = (cell, part);
+        self.held_bytes += window.open(cell, part, self.openings, cause, in_storm);
+        window.deadline = now.saturating_add(cell.end - high);
+        window.touched = now;
+        window.lists_single = is_first;
+        let due = window.due(self.base);
+        entry.window = Some(window);
+        self.open_windows += 1;
+        let entries = &self.entries;
+        let is_alive = |item: &Item| entries[item.4 as usize].window.as_ref().is_some_and(|window| window.number == item.3);
+        self.deadlines.push((due, occurrence.stream.0, occurrence.index.0, self.openings, slot), self.open_windows, is_alive);
+        self.coldest_windows.push((self.entries[slot as usize].last, 0, 0, self.openings, slot), self.open_windows, is_alive);
+    }
+
+    /// The cell for a window that opens now: in a storm the long one it had if that still runs, else one that climbs; else of the base grid.
+    fn choose_cell(&self, slot: u32, high: i64) -> Cell {
+        let entry = &self.entries[slot as usize];
+        match self.fingerprints[entry.index as usize].storm {
+            Some(_) if entry.part > 0 && entry.cell.contains(high) => entry.cell,
+            Some(storm) => Cell::climbing(high, self.base, self.now.max(high).saturating_sub(storm.since)),
+            None => Cell::holding(high, self.base),
+        }
+    }
+
+    // ---- closing ----
+
+    #[cold]
+    fn close_due(&mut self, out: Out<'_>) {
+        let base = self.base;
+        while let Some(item) = {
+            let entries = &self.entries;
+            self.deadlines.pop(self.now, |item| {
+                let window = entries[item.4 as usize].window.as_ref().filter(|window| window.number == item.3)?;
+                Some(window.due(base))
+            })
+        } {
+            self.close(item.4, CloseReason::CellEnd, None, out);
+        }
+    }
+
+    /// Closes the window that was touched least recently; `false` when none is open.
+    fn evict_coldest(&mut self, out: Out<'_>) -> bool {
+        let entries = &self.entries;
+        let coldest = self.coldest_windows.pop(i64::MAX, |item| {
+            let entry = &entries[item.4 as usize];
+            entry.window.as_ref().filter(|window| window.number == item.3).map(|_| entry.last)
+        });
+        if let Some(item) = coldest {
+            self.counters.evictions += 1;
+            self.close(item.4, CloseReason::Evicted, None, out);
+        }
+        coldest.is_some()
+    }
+
+    /// Forgets the episode that was touched least recently, after the summary of its window if that is open.
+    fn forget_coldest(&mut self, out: Out<'_>) {
+        let entries = &self.entries;
+        let coldest = self.coldest_entries.pop(i64::MAX, |item| {
+            let entry = &entries[item.4 as usize];
+            (entry.insertion == item.3).then_some(entry.last)
+        });
+        if let Some(item) = coldest {
+            if self.entries[item.4 as usize].window.is_some() {
+                self.counters.evictions += 1;
+                self.close(item.4, CloseReason::Evicted, None, out);
+            }
+            self.counters.episodes_forgotten += 1;
+            self.remove(item.4);
+        }
+    }
+
+    /// Closes the windows of these entries that are open, in the order of the output: time, stream, fingerprint.
+    fn close_all(&mut self, mut slots: Vec<u32>, reason: CloseReason, outcome: Option<&Arc<Fingerprint>>, out: Out<'_>) {
+        slots.retain(|slot| self.window(*slot).is_some());
+        slots.sort_unstable_by_key(|slot| {
+            let entry = &self.entries[*slot as usize];
+            (self.window(*slot).map(|window| window.last), entry.stream, entry.index)
+        });
+        for slot in slots {
+            self.close(slot, reason, outcome, out);
+        }
+    }
+
+    fn close(&mut self, slot: u32, reason: CloseReason, outcome: Option<&Arc<Fingerprint>>, out: Out<'_>) {
+        let entry = &mut self.entries[slot as usize];
+        let (Some(mut window), Some(fingerprint)) = (entry.window.take(), &entry.fingerprint) else { return };
+        self.open_windows -= 1;
+        self.held_bytes -= window.held_bytes;
+        let finished = &mut self.fingerprints[entry.index as usize].finished;
+        if finished.1 != window.cell.end {
+            *finished = (0, window.cell.end, window.cell.end - window.cell.start);
+        }
+        finished.0 += window.count;
+        if self.mode == Mode::Collapse {
+            self.open_lines -= window.lines;
+            match window.only.take() {
+                Some(only) if !window.lists_single => out(Closed::Plain(Plain {
+                    raw: &only.raw,
+                    fingerprint,
+                    index: FingerprintIndex(entry.index),
+                    stream: StreamId(entry.stream),
+                    arrival: only.arrival,
+                    working: only.working,
+                    event: only.event,
+                    lines: window.lines as u32,
+                })),
+                _ => {
+                    self.counters.summaries += 1;
+                    let summary = window.summary(fingerprint, StreamId(entry.stream), reason, outcome, self.mask);
+                    out(Closed::Summary(&summary));
+                }
+            }
+        }
+        if self.pool.len() < POOL_MAX {
+            window.clear();
+            self.pool.push(window);
+        }
+    }
+
+    // ---- entries and their lists ----
+
+    fn window(&self, slot: u32) -> Option<&Window> {
+        self.entries[slot as usize].window.as_deref()
+    }
+
+    fn fingerprint_state(&mut self, index: u32) -> &mut FingerprintState {
+        let index = index as usize;
+        if index >= self.fingerprints.len() {
+            self.fingerprints.resize_with(index + 1, FingerprintState::new);
+        }
+        &mut self.fingerprints[index]
+    }
+
+    fn members(&self, head: u32, links: fn(&Entry) -> Links) -> Vec<u32> {
+        let mut members = Vec::new();
+        let mut slot = head;
+        while slot != NONE {
+            members.push(slot);
+            slot = links(&self.entries[slot as usize]).next;
+        }
+        members
+    }
+
+    fn remove(&mut self, slot: u32) {
+        let entry = std::mem::replace(&mut self.entries[slot as usize], Entry::new());
+        self.slots.remove(&key(FingerprintIndex(entry.index), StreamId(entry.stream)));
+        self.free.push(slot);
+        self.worker_bytes -= entry.workers.as_ref().map_or(0, |workers| workers.bytes());
+        let stream = &mut self.streams[entry.stream as usize];
+        if entry.part > 0 {
+            stream.forgotten = (stream.forgotten.0.max(entry.cell.start), stream.forgotten.1.max(entry.part));
+        }
+        for (links, is_fingerprint) in [(entry.by_fingerprint, true), (entry.by_stream, false)] {
+            match links.previous {
+                NONE if is_fingerprint => self.fingerprints[entry.index as usize].head = links.next,
+                NONE => self.streams[entry.stream as usize].head = links.next,
+                previous => self.entries[previous as usize].links(is_fingerprint).next = links.next,
+            }
+            if links.next != NONE {
+                self.entries[links.next as usize].links(is_fingerprint).previous = links.previous;
+            }
+        }
+    }
+}
+
+impl Window {
+    /// When it must close: at its deadline, or earlier when it has been idle (a cell of the base grid never is).
+    fn due(&self, base: i64) -> i64 {
+        if self.cell.end - self.cell.start > base { self.deadline.min(self.touched.saturating_add(IDLE_MAX)) } else { self.deadline }
+    }
+}
+
+/// Whether the window may hold records of this instance and target, as far as either is known.
+fn may_hold(window: &Window, instance_hash: u64, target: Option<u64>) -> bool {
+    let instance = instance_hash == 0 || window.instances.is_empty() || window.instances.holds(instance_hash) != Some(false);
+    instance && target.is_none_or(|target| window.targets.is_empty() || window.targets.holds(target) != Some(false))
+}
+
+const fn key(index: FingerprintIndex, stream: StreamId) -> u64 {
+    (index.0 as u64) << 32 | stream.0 as u64
+}
+
+impl Entry {
+    fn new() -> Self {
+        Self {
+            index: 0,
+            stream: 0,
+            insertion: 0,
+            last: i64::MIN,
+            seen: 0,
+            is_collapsing: false,
+            cell: Cell { start: i64::MIN, end: i64::MIN },
+            part: 0,
+            outcome_until: i64::MIN,
+            chain_last: None,
+            workers: None,
+            guess: None,
+            fingerprint: None,
+            window: None,
+            by_fingerprint: UNLINKED,
+            by_stream: UNLINKED,
+        }
+    }
+
+    fn links(&mut self, is_fingerprint: bool) -> &mut Links {
+        if is_fingerprint { &mut self.by_fingerprint } else { &mut self.by_stream }
+    }
+}
+
+impl FingerprintState {
+    fn new() -> Self {
+        Self { head: NONE, flood: Flood::new(), storm: None, finished: (0, i64::MIN, 1) }
+    }
+}
+
+impl StreamState {
+    fn new() -> Self {
+        Self { head: NONE, high: i64::MIN, boundary: i64::MIN, forgotten: (i64::MIN, 0) }
+    }
+}
+
+#[cfg(test)]
+impl Collapse {
+    /// What must hold between the parts of the table; for property tests.
+    pub(super) fn check_state(&self) {
+        let live: Vec<&Entry> = self.entries.iter().filter(|entry| entry.insertion > 0).collect();
+        assert_eq!(live.len(), self.slots.len());
+        assert!(live.len() <= self.windows_max * EPISODES_PER_WINDOW);
+        assert_eq!(live.len() + self.free.len(), self.entries.len());
+        let windows: Vec<&Window> = live.iter().filter_map(|entry| entry.window.as_deref()).collect();
+        assert_eq!(windows.len(), self.open_windows);
+        assert_eq!(windows.iter().map(|window| window.held_bytes).sum::<usize>(), self.held_bytes);
+        assert!(self.held_bytes <= self.bytes_max);
+        assert_eq!(live.iter().filter_map(|entry| entry.workers.as_ref()).map(|workers| workers.bytes()).sum::<usize>(), self.worker_bytes);
+        assert_eq!(self.fingerprints.iter().filter(|state| state.storm.is_some()).count(), self.storms as usize);
+        let listed: usize = self.streams.iter().map(|stream| self.members(stream.head, |entry| entry.by_stream).len()).sum();
+        assert_eq!(listed, live.len());
+        let listed: usize = self.fingerprints.iter().map(|state| self.members(state.head, |entry| entry.by_fingerprint).len()).sum();
+        assert_eq!(listed, live.len());
+    }
+}

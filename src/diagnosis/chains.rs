@@ -1,0 +1,316 @@
+//! Interval chains: what one worker does from attempt to attempt. Keys are kept bottom-64 by hash, which is at the same time an
+//! unbiased sample and a distinct counter (KMV), and the same whatever the order of records.
+
+use super::Observation;
+use super::histogram::{Counts, interval_bounds, interval_bucket, ratio_bucket};
+use crate::time::{MILLI, SECOND};
+
+/// Keys kept.
+pub const KEYS_MAX: usize = 64;
+/// Positions in a chain that have a histogram of their own.
+pub const POSITIONS: usize = 12;
+/// Records of one worker closer than this belong to one attempt (in the lane of attempts): an attempt may write several lines.
+pub const SAME_ATTEMPT: i64 = 30 * MILLI;
+/// Intervals of the sample key kept one by one, to find cycles and to judge few records exactly.
+const SAMPLE_GAPS: usize = 24;
+/// A pause longer than this (and than 8 x the interval before) starts a new chain.
+const CHAIN_PAUSE: i64 = 60 * SECOND;
+
+/// One position of the chain: histogram for many, mean for few.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// Intervals by bucket.
+    pub counts: Counts,
+    /// Sum of intervals, us.
+    pub sum_us: u64,
+}
+
+/// Intervals of chains, all keys together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lane {
+    /// By position in the chain.
+    pub positions: [Position; POSITIONS],
+    /// All of them.
+    pub all: Counts,
+    /// Ratios of neighbours.
+    pub ratios: Counts,
+    /// Sum of all intervals, us.
+    pub sum_us: u64,
+    /// Chains begun.
+    pub chains: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Chain {
+    /// Start of the last attempt, ns; `i64::MIN` before the first.
+    last: i64,
+    /// The last interval, ns; 0 when there is none.
+    previous: i64,
+    attempt: Option<i32>,
+    position: u8,
+    /// Which way attempts are numbered: 0 not seen, 1 up, -1 down.
+    direction: i8,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Key {
+    hash: u64,
+    instance: u64,
+    records: u32,
+    last_record: i64,
+    lines: Chain,
+    attempts: Chain,
+}
+
+/// The key table and its two lanes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chains {
+    /// Ascending by hash.
+    keys: Vec<Key>,
+    recent: u8,
+    is_overfull: bool,
+    /// Every record is an attempt.
+    pub lines: Lane,
+    /// Records of one worker within 30 ms are one attempt.
+    pub attempts: Lane,
+    /// The same number twice in a row behind one key, more than 30 ms apart.
+    pub repeated_attempts: u64,
+    /// Steps of the attempt number: 1, and more (log lines left out or lost).
+    pub single_steps: u64,
+    /// See `single_steps`.
+    pub longer_steps: u64,
+    /// Attempts made according to the numbers: sum of steps upwards.
+    pub attempts_by_number: u64,
+    /// Steps downwards by one within a chain.
+    pub down_steps: u64,
+    sample_key: u64,
+    sample: Vec<i64>,
+}
+
+impl Chains {
+    /// Takes one record; `key` is never 0. Records of one key come in order of time. Gives back the position in the chain of the
+    /// interval that follows.
+    pub fn observe(&mut self, key: u64, seen: &Observation) -> usize {
+        let Some(slot) = self.slot(key, seen.instance) else { return POSITIONS };
+        let entry = &mut self.keys[slot];
+        entry.records = entry.records.saturating_add(1);
+        let since_last = if entry.last_record == i64::MIN { i64::MAX } else { seen.at - entry.last_record };
+        if since_last < 0 {
+            return usize::from(entry.lines.position);
+        }
+        entry.last_record = seen.at;
+        let attempt = seen.attempt.map(|number| number.clamp(0, i64::from(i32::MAX)) as i32);
+        if let (Some(now), Some(before)) = (attempt, entry.lines.attempt) {
+            let step = i64::from(now) - i64::from(before);
+            match step {
+                0 if since_last >= SAME_ATTEMPT => self.repeated_attempts += 1,
+                1 => self.single_steps += 1,
+                2.. => self.longer_steps += 1,
+                -1 if entry.lines.direction < 0 => self.down_steps += 1,
+                _ => {}
+            }
+            if step > 0 {
+                self.attempts_by_number += step as u64;
+            }
+        }
+        entry.lines.observe(seen.at, attempt, &mut self.lines);
+        if since_last >= SAME_ATTEMPT {
+            let interval = entry.attempts.observe(seen.at, attempt, &mut self.attempts);
+            if self.sample_key == 0 {
+                self.sample_key = key;
+            }
+            if let Some(interval) = interval
+                && key == self.sample_key
+                && self.sample.len() < SAMPLE_GAPS
+            {
+                self.sample.push(interval);
+            }
+        }
+        usize::from(self.keys[slot].lines.position)
+    }
+
+    fn slot(&mut self, key: u64, instance: u64) -> Option<usize> {
+        if self.keys.get(usize::from(self.recent)).is_some_and(|entry| entry.hash == key) {
+            return Some(usize::from(self.recent));
+        }
+        let at = match self.keys.binary_search_by_key(&key, |entry| entry.hash) {
+            Ok(at) => at,
+            Err(at) => {
+                if self.keys.len() == KEYS_MAX {
+                    self.is_overfull = true;
+                    if at == KEYS_MAX {
+                        return None;
+                    }
+                    self.keys.pop();
+                }
+                let fresh = Chain { last: i64::MIN, ..Chain::default() };
+                self.keys.insert(at, Key { hash: key, instance, records: 0, last_record: i64::MIN, lines: fresh, attempts: fresh });
+                at
+            }
+        };
+        self.recent = at as u8;
+        Some(at)
+    }
+
+    /// Distinct keys, and whether that is an estimate (more than 64).
+    #[must_use]
+    pub fn distinct(&self) -> (u64, bool) {
+        if !self.is_overfull {
+            return (self.keys.len() as u64, false);
+        }
+        let largest = self.keys.last().map_or(u64::MAX, |entry| entry.hash) as f64;
+        ((63.0 / (largest / 2f64.powi(64))).round() as u64, true)
+    }
+
+    /// The median number of workers behind one instance.
+    #[must_use]
+    pub fn instances_in_table(&self) -> usize {
+        let mut instances: Vec<u64> = self.keys.iter().map(|entry| entry.instance).collect();
+        instances.sort_unstable();
+        instances.dedup();
+        instances.len()
+    }
+
+    /// The first intervals of one worker, ns, in order of time.
+    #[must_use]
+    pub fn sample(&self) -> &[i64] {
+        &self.sample
+    }
+
+    /// Adds what another node saw of other keys (a key lives on one node).
+    pub fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in [(&mut self.lines, &other.lines), (&mut self.attempts, &other.attempts)] {
+            mine.merge(theirs);
+        }
+        self.repeated_attempts += other.repeated_attempts;
+        self.single_steps += other.single_steps;
+        self.longer_steps += other.longer_steps;
+        self.attempts_by_number += other.attempts_by_number;
+        self.down_steps += other.down_steps;
+        self.is_overfull |= other.is_overfull;
+        for key in &other.keys {
+            match self.keys.binary_search_by_key(&key.hash, |entry| entry.hash) {
+                Ok(at) => self.keys[at].records = self.keys[at].records.saturating_add(key.records),
+                Err(at) => self.keys.insert(at, key.clone()),
+            }
+        }
+        if self.keys.len() > KEYS_MAX {
+            self.keys.truncate(KEYS_MAX);
+            self.is_overfull = true;
+        }
+        self.recent = 0;
+        if (other.sample.len(), self.sample_key) > (self.sample.len(), other.sample_key) {
+            self.sample.clone_from(&other.sample);
+            self.sample_key = other.sample_key;
+        }
+    }
+
+    /// Bytes on the heap.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.keys.capacity() * size_of::<Key>() + self.sample.capacity() * 8 + self.lines.heap_bytes() + self.attempts.heap_bytes()
+    }
+}
+
+impl Chain {
+    /// One attempt; gives back the interval to the one before, where both belong together.
+    fn observe(&mut self, at: i64, attempt: Option<i32>, lane: &mut Lane) -> Option<i64> {
+        let gap = at.saturating_sub(self.last);
+        if self.last == i64::MIN {
+            self.restart(at, attempt, lane);
+            return None;
+        }
+        if let (Some(now), Some(before)) = (attempt, self.attempt) {
+            let step = now - before;
+            let direction = step.signum() as i8;
+            let goes_on = step != 0 && (direction == self.direction || self.direction == 0 && (direction > 0 || step == -1));
+            if !goes_on {
+                self.restart(at, attempt, lane);
+                // The pause of an outer loop is an interval all the same, though no position of the chain.
+                return (gap > 0 && step != 0).then_some(gap);
+            }
+            self.direction = direction;
+            if step.abs() > 1 {
+                // Lines were lost, or not every attempt is logged.
+                *self = Self { last: at, previous: 0, attempt, position: position_of(now, direction), direction };
+                return None;
+            }
+        }
+        if gap > CHAIN_PAUSE.max(8 * self.previous) {
+            self.restart(at, attempt, lane);
+            return None;
+        }
+        lane.add(usize::from(self.position), self.previous, gap);
+        self.previous = gap.max(1);
+        self.last = at;
+        self.attempt = attempt.or(self.attempt);
+        self.position = self.position.saturating_add(1);
+        Some(gap)
+    }
+
+    fn restart(&mut self, at: i64, attempt: Option<i32>, lane: &mut Lane) {
+        lane.chains += 1;
+        // A chain that is joined in its middle keeps its place.
+        let position = attempt.map_or(0, |number| position_of(number, 1));
+        *self = Self { last: at, previous: 0, attempt, position, direction: 0 };
+    }
+}
+
+/// Position of the interval that follows an attempt. Numbers may begin at 0 or 1, so the number itself is the place; a chain that
+/// counts down says nothing about its place.
+fn position_of(attempt: i32, direction: i8) -> u8 {
+    if direction < 0 { 0 } else { attempt.clamp(0, 250) as u8 }
+}
+
+impl Lane {
+    fn add(&mut self, position: usize, previous: i64, interval: i64) {
+        let bucket = interval_bucket(interval);
+        let micros = (interval / 1000) as u64;
+        if let Some(place) = self.positions.get_mut(position) {
+            place.counts.add(bucket);
+            place.sum_us += micros;
+        }
+        self.all.add(bucket);
+        self.sum_us += micros;
+        if previous > 0 {
+            self.ratios.add(ratio_bucket(previous, interval));
+        }
+    }
+
+    /// The typical interval, ms: the mean where it lies in the bucket of the median (exact for regular waits), else the median.
+    #[must_use]
+    pub fn typical_ms(&self) -> f64 {
+        typical_ms(&self.all, self.sum_us)
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.positions.iter_mut().zip(&other.positions) {
+            mine.counts.merge(&theirs.counts);
+            mine.sum_us += theirs.sum_us;
+        }
+        self.all.merge(&other.all);
+        self.ratios.merge(&other.ratios);
+        self.sum_us += other.sum_us;
+        self.chains += other.chains;
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.positions.iter().map(|place| place.counts.heap_bytes()).sum::<usize>() + self.all.heap_bytes() + self.ratios.heap_bytes()
+    }
+}
+
+impl Position {
+    /// The typical interval at this position, ms.
+    #[must_use]
+    pub fn typical_ms(&self) -> f64 {
+        typical_ms(&self.counts, self.sum_us)
+    }
+}
+
+fn typical_ms(counts: &Counts, sum_us: u64) -> f64 {
+    let mean = sum_us as f64 / counts.total().max(1) as f64 / 1000.0;
+    // A mean of one or two values is exact; of more it must agree with the median.
+    let median = counts.quantile(0.5, interval_bounds);
+    let is_close = (mean / median.max(0.01)).ln().abs() < 0.1;
+    if counts.total() < 3 || is_close { mean } else { median }
+}

@@ -1,0 +1,140 @@
+//! Records in the making. A *lane* is one writer inside a stream: lines are joined only with lines of the same lane.
+
+use super::fingerprints::Slot;
+use crate::fingerprint::Fingerprint;
+use crate::framing::join::{JoinState, Part};
+use crate::time::UnixNanos;
+use std::sync::Arc;
+
+/// Writers kept apart in one stream: a merged stream of more pods than this joins less, it loses nothing.
+const LANES_MAX: usize = 64;
+
+/// Joined lines that take part in a record's template; the rest is counted, not looked at.
+pub(super) const PARTS_MAX: usize = 24;
+
+/// A joined line, as far as the template needs it.
+pub(super) type JoinedPart = (Part, Arc<Fingerprint>);
+
+/// One writer inside a stream.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    key: u64,
+    used: u64,
+    /// A record that waits for its continuation lines.
+    pub held: Option<Held>,
+    /// A record whose first line is through already and whose continuation lines stream through behind it.
+    pub streaming: Option<Streaming>,
+    /// A line that the runtime cut and that is not whole yet.
+    pub partial: Option<PartialLine>,
+}
+
+/// A record that waits for its continuation lines, at most until `deadline`.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// All its bytes, line ends included.
+    pub raw: Vec<u8>,
+    /// Its first line without line end; differs from the beginning of `raw` where cut lines were put together.
+    pub head: Vec<u8>,
+    pub lines: u32,
+    pub state: JoinState,
+    pub parts: Vec<JoinedPart>,
+    /// Hash of the process id in its header, 0 if none: a headed continuation must carry the same.
+    pub pid: u64,
+    pub arrival: UnixNanos,
+    pub deadline: UnixNanos,
+}
+
+/// A record whose first line is through already.
+#[derive(Debug)]
+pub(super) struct Streaming {
+    pub state: JoinState,
+    pub head: Slot,
+    pub parts: Vec<JoinedPart>,
+    pub pid: u64,
+    pub lines: u32,
+}
+
+/// A line that the runtime cut: what has come of it so far.
+#[derive(Debug)]
+pub(super) struct PartialLine {
+    /// All bytes, line ends included.
+    pub raw: Vec<u8>,
+    /// The text put together.
+    pub text: Vec<u8>,
+    pub lines: u32,
+    pub arrival: UnixNanos,
+}
+
+/// The lanes of one stream.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    lanes: Vec<Lane>,
+    clock: u64,
+}
+
+impl Lanes {
+    pub(super) fn new() -> Self {
+        Self { lanes: vec![Lane::default()], clock: 0 }
+    }
+
+    /// The lane of `key`, and another lane's index that must be cleared first when there are too many.
+    #[inline]
+    pub(super) fn find(&mut self, key: u64) -> LaneIndex {
+        if key == 0 {
+            return LaneIndex::There(0);
+        }
+        self.clock += 1;
+        if let Some(index) = self.lanes.iter().position(|lane| lane.key == key) {
+            self.lanes[index].used = self.clock;
+            return LaneIndex::There(index);
+        }
+        if self.lanes.len() < LANES_MAX {
+            self.lanes.push(Lane { key, used: self.clock, ..Lane::default() });
+            return LaneIndex::There(self.lanes.len() - 1);
+        }
+        // Lane 0 is for lines that name no writer; it stays.
+        let coldest = (1..self.lanes.len()).min_by_key(|&i| self.lanes[i].used).unwrap_or(0);
+        LaneIndex::TakenFrom(coldest)
+    }
+
+    /// Gives a cleared lane to another writer.
+    pub(super) fn reuse(&mut self, index: usize, key: u64) {
+        self.lanes[index] = Lane { key, used: self.clock, ..Lane::default() };
+    }
+
+    #[inline]
+    pub(super) fn get(&mut self, index: usize) -> &mut Lane {
+        &mut self.lanes[index]
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// Lines that are read and neither forwarded nor in a window.
+    pub(super) fn open_lines(&self) -> u64 {
+        let lines = |lane: &Lane| lane.held.as_ref().map_or(0, |held| held.lines) + lane.partial.as_ref().map_or(0, |partial| partial.lines);
+        self.lanes.iter().map(|lane| u64::from(lines(lane))).sum()
+    }
+
+    /// When the first of them has waited long enough.
+    pub(super) fn next_deadline(&self, wait_ns: i64) -> Option<UnixNanos> {
+        let deadline = |lane: &Lane| {
+            let held = lane.held.as_ref().map(|held| held.deadline);
+            let partial = lane.partial.as_ref().map(|partial| partial.arrival.plus(PARTIAL_WAITS * wait_ns));
+            held.into_iter().chain(partial).min()
+        };
+        self.lanes.iter().filter_map(deadline).min()
+    }
+}
+
+/// A cut line waits this many times longer for its rest than a record for its continuation: the runtime is writing it.
+pub(super) const PARTIAL_WAITS: i64 = 100;
+
+/// Where a writer's lane is.
+pub(super) enum LaneIndex {
+    /// There.
+    There(usize),
+    /// Nowhere: this one is the coldest; clear it and give it to the newcomer.
+    TakenFrom(usize),
+}

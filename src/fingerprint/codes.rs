@@ -1,0 +1,112 @@
+//! Codes that say what kind of failure it is stay literal: a 429 and a 500 are two stories.
+//!
+//! Whether a digit-word is such a code is decided by what stands before it. Its contents are then looked at, which makes it a
+//! discriminator of the line: only values that mean a failure stay, so that `status=200` and `status=204` are one story.
+
+/// What is to be done with a digit-word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Nothing says that it is a code.
+    NoCode,
+    /// A code of a failure: stays.
+    Literal,
+    /// It stands where a code stands, but means no failure.
+    Masked,
+}
+
+/// Which numbers are failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    /// HTTP: 400 to 599.
+    Http,
+    /// Error numbers, exit codes: not 0, up to this many digits.
+    Number(usize),
+    /// Five characters, not all 0.
+    SqlState,
+}
+
+/// Longest key that is looked at, in bytes.
+const KEY_BYTES_MAX: usize = 24;
+
+/// Verdict on the digit-word `start..stop` of `text` (which ends at `end`); `before` is the shape of what stands before it.
+pub(super) fn verdict(before: &[u8], text: &[u8], start: usize, stop: usize, end: usize) -> Verdict {
+    let Some(family) = family(before, &text[stop..end]) else { return Verdict::NoCode };
+    let value = &text[start..stop];
+    let digits = value.strip_prefix(b"-").unwrap_or(value);
+    let is_failure = match family {
+        Family::Http => digits.len() == 3 && matches!(digits[0], b'4' | b'5') && digits.iter().all(u8::is_ascii_digit),
+        Family::Number(most) => {
+            digits.len() <= most && digits.iter().all(u8::is_ascii_digit) && digits.iter().any(|&digit| digit != b'0')
+        }
+        Family::SqlState => value.len() == 5 && value != b"00000" && value.iter().all(u8::is_ascii_alphanumeric),
+    };
+    if is_failure { Verdict::Literal } else { Verdict::Masked }
+}
+
+/// Whether a value under this key is a code (`status`, `errno`, ...), by the key alone.
+pub(super) fn is_code_key(key: &[u8]) -> bool {
+    let mut lower = [0u8; KEY_BYTES_MAX];
+    lowered(key, &mut lower).is_some_and(|key| by_key(key).is_some())
+}
+
+fn lowered<'a>(key: &[u8], into: &'a mut [u8; KEY_BYTES_MAX]) -> Option<&'a [u8]> {
+    if key.is_empty() || key.len() > KEY_BYTES_MAX {
+        return None;
+    }
+    for (to, from) in into.iter_mut().zip(key) {
+        *to = from.to_ascii_lowercase();
+    }
+    Some(&into[..key.len()])
+}
+
+fn by_key(key: &[u8]) -> Option<Family> {
+    Some(match key {
+        b"status" | b"status_code" | b"statuscode" | b"http_status" | b"httpstatus" | b"http.status" | b"http.status_code" | b"http"
+        | b"response_code" | b"responsecode" | b"response_status" => Family::Http,
+        b"errno" | b"error_code" | b"errorcode" | b"err_code" | b"errcode" | b"grpc_code" | b"grpc.code" | b"rc" | b"retcode" => Family::Number(5),
+        b"code" | b"exit_code" | b"exitcode" | b"exit_status" => Family::Number(3),
+        b"sqlstate" => Family::SqlState,
+        _ => return None,
+    })
+}
+
+fn family(before: &[u8], after: &[u8]) -> Option<Family> {
+    let last = *before.last()?;
+    if !matches!(last, b' ' | b'=' | b':' | b'(' | b'[' | b'"' | b'\'') {
+        return None;
+    }
+    // What lies between the key and the value, at most four bytes: `": "`, ` = `, `[`, `=`.
+    let mut at = before.len();
+    while at > 0 && before.len() - at < 4 && matches!(before[at - 1], b' ' | b'=' | b':' | b'(' | b'[' | b'"' | b'\'') {
+        at -= 1;
+    }
+    let gap = &before[at..];
+    // `HTTP/1.1" 502`
+    if at >= 6 && gap.contains(&b' ') && before[at - 1] < 0x20 && before[..at - 1].ends_with(b"HTTP/") {
+        return Some(Family::Http);
+    }
+    // nginx: `(111: Connection refused)`
+    if gap.ends_with(b"(") && after.starts_with(b": ") && after.get(2).is_some_and(u8::is_ascii_uppercase) {
+        return Some(Family::Number(3));
+    }
+    let from = before[..at].iter().rposition(|&byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))).map_or(0, |i| i + 1);
+    let mut lower = [0u8; KEY_BYTES_MAX];
+    let key = lowered(&before[from..at], &mut lower)?;
+    // `os error 111`, mysql's `ERROR 1045 (28000)`
+    if key == b"error" {
+        let is_os = before[..from].ends_with(b"os ");
+        let is_mysql = &before[from..at] == b"ERROR" && after.starts_with(b" (");
+        return (gap == b" " && (is_os || is_mysql)).then_some(Family::Number(5));
+    }
+    let family = by_key(key)?;
+    match (key, family) {
+        // Without a sign between them only a few words are keys: `HTTP 503`, `exit status 1`, `errno 111`.
+        (b"status", _) if gap == b" " => {
+            let is_exit = before[..from].ends_with(b"exit ") || before[..from].ends_with(b"exited with ");
+            Some(if is_exit { Family::Number(3) } else { Family::Http })
+        }
+        (b"http", _) => (gap == b" ").then_some(Family::Http),
+        (b"rc", _) => (gap == b"=").then_some(family),
+        _ => Some(family),
+    }
+}

@@ -1,0 +1,79 @@
+//! What leaves squelch in a pipe: survivors and summaries as text ([`text`]) or NDJSON ([`json`]), the accounting ([`stats`]),
+//! and the thread that writes to standard output ([`writer`]).
+//!
+//! Encoding is pure (bytes into a buffer); only [`writer`] does I/O. Knows nothing of inputs and never reads the clock.
+
+pub mod escape;
+pub mod footer;
+pub mod json;
+pub mod record_json;
+pub mod stats;
+pub mod style;
+pub mod summary_line;
+pub mod text;
+pub mod timestamp;
+pub mod writer;
+
+use crate::engine::{Engine, Sink};
+use crate::record::StreamId;
+use crate::time::UnixNanos;
+
+/// A [`Sink`] with the few things a face needs beside records.
+pub trait Output: Sink {
+    /// A stream was opened. `epoch` tells two runs over a live stream apart in record ids; it is 0 for files.
+    fn name_stream(&mut self, stream: StreamId, label: &str, epoch: UnixNanos, is_file: bool);
+    /// The time of what comes next.
+    fn set_now(&mut self, now: UnixNanos);
+    /// Nothing more to read at this moment: what is buffered must go out.
+    fn idle(&mut self);
+    /// Called after each chunk; may redraw a live view. Returns when it wants to be called again, if there is something to redraw.
+    fn show_activity(&mut self, now: UnixNanos, engine: &Engine) -> Option<UnixNanos>;
+    /// Whether nobody reads any more.
+    fn is_closed(&self) -> bool;
+}
+
+/// Names of streams by their index, for outputs.
+#[derive(Debug, Default)]
+pub struct StreamNames(Vec<StreamName>);
+
+/// What an output knows of a stream.
+#[derive(Clone, Debug, Default)]
+pub struct StreamName {
+    /// File name, `stdin`, or the stream of a replay.
+    pub label: String,
+    /// See [`Output::name_stream`].
+    pub epoch: UnixNanos,
+    /// Whether the label is the path of a file.
+    pub is_file: bool,
+    /// Records forwarded so far: the sequence number in record ids.
+    pub forwarded: u64,
+}
+
+impl StreamNames {
+    /// Remembers a stream.
+    pub fn insert(&mut self, stream: StreamId, name: StreamName) {
+        let at = stream.0 as usize;
+        if self.0.len() <= at {
+            self.0.resize_with(at + 1, StreamName::default);
+        }
+        self.0[at] = name;
+    }
+    /// A stream's name; a stream never named has an empty one.
+    pub fn get_mut(&mut self, stream: StreamId) -> &mut StreamName {
+        let at = stream.0 as usize;
+        if self.0.len() <= at {
+            self.0.resize_with(at + 1, StreamName::default);
+        }
+        &mut self.0[at]
+    }
+    /// How many streams there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

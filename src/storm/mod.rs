@@ -1,0 +1,18 @@
+//! Storms: which fingerprints spike with retries, since when, who, how fast, and what the diagnosis says.
+//!
+//! [`Storms`] is the facade. Per fingerprint a [`Detector`](detector::Detector) watches the rate (`detector.rs`), a crash-loop view
+//! counts restarts per program (`crash_loop.rs`), and incidents join fingerprints that belong to one outage (`incident.rs`).
+//! Pure: the time is the records' working time, moved on by [`Storms::advance`].
+
+mod crash_loop;
+mod detector;
+mod incident;
+mod people;
+mod report;
+mod storms;
+mod text;
+
+pub use detector::Rule;
+pub use report::{AlertLevel, Phase, StormEvent, StormId, StormReport, Timeline};
+pub use storms::{Diagnosed, StormOptions, StormView, Storms};
+pub use text::alert_text;

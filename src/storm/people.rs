@@ -1,0 +1,174 @@
+//! Who takes part: instances (bottom-64 by hash, so that the same are kept in any order) and targets, with counts.
+
+use crate::diagnosis::spread;
+
+/// Instances kept.
+const INSTANCES_MAX: usize = 64;
+/// Targets kept; the rest is counted as others.
+const TARGETS_MAX: usize = 16;
+/// Names are cut here.
+const NAME_MAX: usize = 128;
+
+#[derive(Clone, Debug)]
+struct Person {
+    hash: u64,
+    records: u64,
+    name: Box<[u8]>,
+}
+
+/// Instances and targets of one fingerprint since its onset.
+#[derive(Clone, Debug, Default)]
+pub struct People {
+    /// Ascending by hash.
+    instances: Vec<Person>,
+    is_overfull: bool,
+    recent: u8,
+    /// Records that name no instance.
+    unnamed: u64,
+    named: u64,
+    /// In order of appearance.
+    targets: Vec<(Box<[u8]>, u64)>,
+    other_targets: u64,
+}
+
+impl People {
+    /// Counts one record. `hash` identifies the instance (`is_named`), else the stream.
+    pub fn count(&mut self, hash: u64, is_named: bool, name: &[u8], target: Option<&[u8]>) {
+        *(if is_named { &mut self.named } else { &mut self.unnamed }) += 1;
+        self.count_instance(hash, name);
+        if let Some(target) = target {
+            self.count_target(target);
+        }
+    }
+
+    fn count_instance(&mut self, hash: u64, name: &[u8]) {
+        if let Some(person) = self.instances.get_mut(usize::from(self.recent))
+            && person.hash == hash
+        {
+            person.records += 1;
+            return;
+        }
+        match self.instances.binary_search_by_key(&hash, |person| person.hash) {
+            Ok(at) => {
+                self.instances[at].records += 1;
+                self.recent = at as u8;
+            }
+            Err(at) => {
+                if self.instances.len() == INSTANCES_MAX {
+                    self.is_overfull = true;
+                    if at == INSTANCES_MAX {
+                        return;
+                    }
+                    self.instances.pop();
+                }
+                self.instances.insert(at, Person { hash, records: 1, name: name[..name.len().min(NAME_MAX)].into() });
+            }
+        }
+    }
+
+    fn count_target(&mut self, target: &[u8]) {
+        let target = &target[..target.len().min(NAME_MAX)];
+        if let Some(known) = self.targets.iter_mut().find(|known| *known.0 == *target) {
+            known.1 += 1;
+        } else if self.targets.len() < TARGETS_MAX {
+            self.targets.push((target.into(), 1));
+        } else {
+            self.other_targets += 1;
+        }
+    }
+
+    /// Forgets everybody.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Distinct instances and whether that is an estimate; `None` when most records name none.
+    #[must_use]
+    pub fn distinct(&self) -> Option<(u64, bool)> {
+        if self.named <= self.unnamed {
+            return None;
+        }
+        if !self.is_overfull {
+            return Some((self.instances.len() as u64, false));
+        }
+        let largest = self.instances.last().map_or(u64::MAX, |person| person.hash) as f64;
+        Some(((63.0 / (largest / 2f64.powi(64))).round() as u64, true))
+    }
+
+    /// Whether somebody is in both.
+    #[must_use]
+    pub fn shares_instance(&self, other: &Self) -> bool {
+        self.instances.iter().any(|person| other.instances.binary_search_by_key(&person.hash, |person| person.hash).is_ok())
+    }
+
+    /// Whether it takes part.
+    #[must_use]
+    pub fn has(&self, hash: u64) -> bool {
+        self.instances.binary_search_by_key(&hash, |person| person.hash).is_ok()
+    }
+
+    /// Whether both name targets and none is in both.
+    #[must_use]
+    pub fn has_other_targets(&self, other: &Self) -> bool {
+        !self.targets.is_empty() && !other.targets.is_empty() && !self.targets.iter().any(|mine| other.targets.iter().any(|theirs| mine.0 == theirs.0))
+    }
+
+    /// Adds what `other` counted.
+    pub fn add(&mut self, other: &Self) {
+        self.named += other.named;
+        self.unnamed += other.unnamed;
+        self.is_overfull |= other.is_overfull;
+        self.other_targets += other.other_targets;
+        self.recent = 0;
+        for person in &other.instances {
+            match self.instances.binary_search_by_key(&person.hash, |mine| mine.hash) {
+                Ok(at) => self.instances[at].records += person.records,
+                Err(at) => self.instances.insert(at, person.clone()),
+            }
+        }
+        if self.instances.len() > INSTANCES_MAX {
+            self.instances.truncate(INSTANCES_MAX);
+            self.is_overfull = true;
+        }
+        for (target, records) in &other.targets {
+            if let Some(known) = self.targets.iter_mut().find(|known| known.0 == *target) {
+                known.1 += records;
+            } else if self.targets.len() < TARGETS_MAX {
+                self.targets.push((target.clone(), *records));
+            } else {
+                self.other_targets += records;
+            }
+        }
+    }
+
+    /// The loudest named instances: (name, records), most first, ties by name.
+    #[must_use]
+    pub fn loudest(&self, limit: usize) -> Vec<(String, u64)> {
+        top(self.instances.iter().filter(|person| !person.name.is_empty()).map(|person| (&person.name, person.records)), limit)
+    }
+
+    /// The most frequent targets: (name, records).
+    #[must_use]
+    pub fn top_targets(&self, limit: usize) -> Vec<(String, u64)> {
+        top(self.targets.iter().map(|target| (&target.0, target.1)), limit)
+    }
+
+    /// Records counted.
+    #[must_use]
+    pub const fn records(&self) -> u64 {
+        self.named + self.unnamed
+    }
+}
+
+/// The hash by which a record without an instance is counted: its stream's.
+#[must_use]
+pub const fn stream_hash(stream: u32) -> u64 {
+    spread(stream as u64 + 1)
+}
+
+fn top<'a>(entries: impl Iterator<Item = (&'a Box<[u8]>, u64)>, limit: usize) -> Vec<(String, u64)> {
+    let mut rows: Vec<(String, u64)> = entries.map(|(name, records)| (String::from_utf8_lossy(name).into_owned(), records)).collect();
+    rows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    rows.truncate(limit);
+    rows
+}

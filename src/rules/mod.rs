@@ -24,7 +24,7 @@ pub mod packs;
 pub mod parse;
 mod pattern;
 
-use crate::class::Guess;
+use crate::class::{Guess, delay_ns};
 use crate::record::{Class, Severity, Span};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use std::collections::BTreeMap;
@@ -260,16 +260,28 @@ pub struct RuleMatch<'a> {
 }
 
 impl RuleMatch<'_> {
-    /// The same as a guess by words would say it. The delay's unit stands in or behind its span, or is [`Rule::delay_unit`].
+    /// The same as a guess by words would say it; of a URL the target is its authority without userinfo. The delay's unit stands in
+    /// or behind its span, or is [`Rule::delay_unit`]; [`Self::delay_ns`] reads it.
     #[must_use]
-    pub fn guess(&self) -> Guess {
+    pub fn guess(&self, message: &[u8]) -> Guess {
         Guess {
             class: self.rule.class,
             attempt: self.captures.get(Field::Attempt),
             max_attempts: self.captures.get(Field::MaxAttempts),
             delay: self.captures.get(Field::Delay),
-            target: self.captures.get(Field::Target),
+            target: self.captures.get(Field::Target).map(|span| authority(span, message)),
         }
+    }
+
+    /// The stated delay in `message`, ns: also of ISO 8601 (`PT0.5S`) and of a bare number whose unit the rule knows.
+    #[must_use]
+    pub fn delay_ns(&self, message: &[u8]) -> Option<i64> {
+        let text = self.captures.get(Field::Delay)?.of(message);
+        let text = text.strip_prefix(b"PT").unwrap_or(text).to_ascii_lowercase();
+        // A key that ends in a unit is how the generic reader is told the unit of a bare number.
+        let key = self.rule.delay_unit.map_or("", DelayUnit::as_str);
+        let key = if key.is_empty() { String::new() } else { format!("delay_{key}=") };
+        delay_ns(&text, key.as_bytes())
     }
 
     /// Where the codes that the rule spells out stand in `message`: the contents of these digit-words decided something.
@@ -439,6 +451,17 @@ impl RuleSet {
         candidates.sort_unstable();
         candidates
     }
+}
+
+/// Of `scheme://user:password@host:port/path` the part `host:port`; of anything else all of it.
+fn authority(span: Span, message: &[u8]) -> Span {
+    let text = span.of(message);
+    let Some(scheme) = memchr::memmem::find(text, b"://") else { return span };
+    let start = scheme + 3;
+    let rest = &text[start..];
+    let length = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    let userinfo = memchr::memrchr(b'@', &rest[..length]).map_or(0, |at| at + 1);
+    if userinfo == length { span } else { Span::new(start + userinfo, start + length).shift(span.start as usize) }
 }
 
 fn prefix(message: &[u8]) -> &[u8] {

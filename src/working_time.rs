@@ -8,12 +8,16 @@
 //!   logs of last spring), and a stream whose very first stamp is old is one (`zcat old.gz | squelch`).
 //! - A record without a stamp has its arrival as its time while caught up; while behind it takes the stream's last working time and has
 //!   no place in any rate.
+//! - Where stamps lag by more than [`LATE_AFTER`], a caught-up record without one is taken to lag as much, so that it makes none of them late.
 //! - A record with an unbelievable stamp (1970, 2099) takes the stream's last working time. Only when that is more than [`LATE_AFTER`]
 //!   before arrival in a caught-up stream it takes arrival: a device whose clock is broken for good must not stand still.
 //! - A stream falls behind at a lag of [`BEHIND_FROM`] and is caught up again at [`CAUGHT_UP_WITHIN`]: writers that flush
 //!   every few seconds stay caught up. A reader that knows better (it stood still, it reached the end of the file) says so.
+//! - A stream that is behind and has not yet shown a time has none: a banner without a stamp takes its arrival, feeds no rate, and makes none
+//!   of the old lines after it late. The same when a pipe turns out to dump history.
 //! - `now` is the latest working time of caught-up streams, and of any stream while none is caught up. It never runs backwards. Silence moves
-//!   it by the arrival time that passes ([`GlobalClock::tick`]), so a constant lag of delivery makes nothing late.
+//!   it by the arrival time that passes ([`GlobalClock::tick`]), so a constant lag of delivery makes nothing late. While every stream is behind it does
+//!   so only after [`PAUSE`] without a record: a reader that has nothing to read must not hold lines back for ever.
 //! - Late is measured against what records said, not against ticks, and for a stream that is behind against its own latest time only.
 //! - A stream whose records are all late, [`LATE_RUN_MAX`] in a row, had its clock set back (daylight saving without a zone, files
 //!   glued together): it starts anew from there.
@@ -32,6 +36,8 @@ pub const LATE_AFTER: i64 = 2 * SECOND;
 pub const BEHIND_FROM: i64 = 10 * SECOND;
 /// A stream whose event times lag by no more than this is caught up: 3 s.
 pub const CAUGHT_UP_WITHIN: i64 = 3 * SECOND;
+/// A reader that got no record for so long is not busy with a backlog: 2 s.
+pub const PAUSE: i64 = 2 * SECOND;
 /// So many late records in a row mean that the clock was set back: 100 are no straggler of another thread.
 pub const LATE_RUN_MAX: u32 = 100;
 
@@ -56,6 +62,8 @@ pub struct GlobalClock {
     said: UnixNanos,
     /// Arrival at which `now` was last moved.
     moved_at: UnixNanos,
+    /// Arrival of the latest record of any stream.
+    heard_at: UnixNanos,
     caught_up: u32,
 }
 
@@ -64,13 +72,17 @@ pub struct GlobalClock {
 pub struct StreamClock {
     is_behind: bool,
     last: Option<UnixNanos>,
+    /// Whether `last` was said by a stamp; else it is an arrival.
+    is_last_said: bool,
+    /// Arrival minus event of the newest stamp, ns.
+    lag: i64,
     late_run: u32,
 }
 
 impl Default for GlobalClock {
     fn default() -> Self {
         let never = UnixNanos(i64::MIN);
-        Self { now: never, said: never, moved_at: never, caught_up: 0 }
+        Self { now: never, said: never, moved_at: never, heard_at: never, caught_up: 0 }
     }
 }
 
@@ -84,7 +96,7 @@ impl GlobalClock {
     /// A new stream; `is_backlog`: it begins behind.
     pub fn open(&mut self, is_backlog: bool) -> StreamClock {
         self.caught_up += u32::from(!is_backlog);
-        StreamClock { is_behind: is_backlog, last: None, late_run: 0 }
+        StreamClock { is_behind: is_backlog, last: None, is_last_said: false, lag: 0, late_run: 0 }
     }
 
     /// The stream has ended and no longer holds `now`.
@@ -98,9 +110,11 @@ impl GlobalClock {
         self.now
     }
 
-    /// `arrival` has come without a record. Moves `now` by what passed since it was last moved, also when every stream is behind: a
-    /// reader that had nothing to read must not hold lines back for ever. Returns `now`.
+    /// `arrival` has come without a record: moves `now` by what passed since it was last moved. Returns `now`.
     pub fn tick(&mut self, arrival: UnixNanos) -> UnixNanos {
+        if self.caught_up == 0 && arrival.since(self.heard_at) < PAUSE {
+            return self.now;
+        }
         if self.moved_at.0 == i64::MIN {
             self.now = arrival;
         } else {
@@ -164,12 +178,22 @@ impl StreamClock {
             } else if !self.is_behind && lag > BEHIND_FROM {
                 self.set_behind(true, global);
             }
+            if !self.is_last_said {
+                // Times so far were arrivals; what stamps say begins here.
+                (self.last, self.is_last_said) = (None, true);
+            }
+            self.lag = lag;
         }
+        global.heard_at = global.heard_at.max(arrival);
         let (time, feeds_rate) = match (believed, self.is_behind) {
             (Some(event), _) => (event, true),
             (None, true) => (self.last.unwrap_or(arrival), false),
-            (None, false) if event.is_none() => (arrival, true),
-            (None, false) => (self.last.filter(|last| arrival.since(*last) <= LATE_AFTER).unwrap_or(arrival), true),
+            (None, false) => {
+                let last = self.last.filter(|last| event.is_some() && arrival.since(*last) <= LATE_AFTER);
+                // Among stamped lines that come late by some seconds it must not make these late.
+                let arrival = if self.lag > LATE_AFTER { arrival.plus(-self.lag) } else { arrival };
+                (last.unwrap_or(arrival), true)
+            }
         };
         let own = self.last.unwrap_or(time);
         let reference = if self.is_behind { own } else { own.max(global.said) };
@@ -182,7 +206,9 @@ impl StreamClock {
         } else {
             self.late_run = 0;
         }
-        self.last = Some(self.last.map_or(time, |last| last.max(time)));
+        if believed.is_some() || !self.is_behind {
+            self.last = Some(self.last.map_or(time, |last| last.max(time)));
+        }
         let moves_now = if self.is_behind { global.caught_up == 0 && believed.is_some() } else { true };
         let now_advanced = moves_now && global.record(time, arrival);
         Working { time, feeds_rate, is_late, now_advanced }
@@ -266,6 +292,44 @@ mod tests {
     }
 
     #[test]
+    fn a_banner_without_a_stamp_makes_no_old_line_late() {
+        let hour = 3_600_000;
+        let old = [(0, None), (1, Some(-hour)), (2, Some(-hour + 5)), (3, None)];
+        check(true, &old, &[(0, false, false), (-hour, true, false), (-hour + 5, true, false), (-hour + 5, false, false)]);
+        check(false, &old, &[(0, true, false), (-hour, true, false), (-hour + 5, true, false), (-hour + 5, false, false)]);
+    }
+
+    #[test]
+    fn a_line_without_a_stamp_among_lagging_ones_makes_none_late() {
+        check(
+            false,
+            &[(0, Some(-5_000)), (1_000, None), (1_500, Some(-3_500)), (2_000, Some(2_300_000_000_000)), (2_100, Some(-2_900))],
+            &[(-5_000, true, false), (-4_000, true, false), (-3_500, true, false), (-3_000, true, false), (-2_900, true, false)],
+        );
+    }
+
+    #[test]
+    fn a_straggler_of_eleven_seconds_is_late_and_the_stream_goes_on() {
+        check(
+            false,
+            &[(20_000, Some(20_000)), (20_001, Some(9_000)), (20_002, Some(20_002))],
+            &[(20_000, true, false), (9_000, true, true), (20_002, true, false)],
+        );
+    }
+
+    #[test]
+    fn arrival_moves_now_only_while_a_stream_is_caught_up_or_nothing_comes() {
+        let mut global = GlobalClock::new();
+        let mut backlog = global.open(true);
+        backlog.observe(&mut global, at(0), Some(at(-60_000)));
+        assert_eq!(global.tick(at(1_999)), at(-60_000));
+        assert_eq!(global.tick(at(2_000)), at(-58_000));
+        assert_eq!(global.tick(at(9_000)), at(-51_000));
+        backlog.caught_up(&mut global);
+        assert_eq!(global.tick(at(9_001)), at(-50_999));
+    }
+
+    #[test]
     fn a_backlog_does_not_move_now_while_another_stream_is_caught_up() {
         let mut global = GlobalClock::new();
         let mut live = global.open(false);
@@ -300,5 +364,41 @@ mod tests {
         stream.observe(&mut global, at(7_200_000), Some(at(3_600_000)));
         let late = (0..200).filter(|i| stream.observe(&mut global, at(7_200_000), Some(at(i * 10))).is_late).count();
         assert_eq!(late, 99);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        /// Lines dated 1970 or 2099 anywhere among others change the times of none of them, nor `now`.
+        #[test]
+        fn wild_stamps_change_no_other_line(lines in proptest::collection::vec((0i64..400, 0i64..1_900, 0u8..10), 2..200), is_backlog: bool) {
+            let run = |with_wild: bool| {
+                let mut global = GlobalClock::new();
+                let mut stream = global.open(is_backlog);
+                let mut arrival = 0;
+                let mut said = Vec::new();
+                for (number, (later, lag, kind)) in lines.iter().enumerate() {
+                    arrival += later;
+                    let wild = match kind {
+                        0 => Some(UnixNanos(0)),
+                        1 => Some(UnixNanos(4_070_908_800 * SECOND)),
+                        _ => None,
+                    };
+                    // The first line shows the time; a wild one before it has only its arrival to go by.
+                    match wild.filter(|_| number > 0) {
+                        Some(wild) if with_wild => {
+                            stream.observe(&mut global, at(arrival), Some(wild));
+                        }
+                        Some(_) => {}
+                        None => {
+                            let working = stream.observe(&mut global, at(arrival), Some(at(arrival - lag)));
+                            said.push((working.time, working.feeds_rate, working.is_late));
+                        }
+                    }
+                }
+                said
+            };
+            proptest::prop_assert_eq!(run(true), run(false));
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The time a single line states, for merging files in time order: the envelope's stamp, read the same way as the engine reads it.
 
-use crate::envelope::{self, TimeField};
+use crate::envelope::{self, stamp};
 use crate::scan;
 use crate::time::UnixNanos;
 
@@ -22,15 +22,20 @@ impl LineTime {
     pub fn of(&mut self, line: &[u8]) -> Option<UnixNanos> {
         scan::find_words(line, &mut self.words);
         let time = envelope::peel(line, &self.words).time?;
-        parse(line, time, self.reference, self.zone_offset_seconds)
+        stamp::parse(time.span.of(line), time.format, self.reference, self.zone_offset_seconds)
     }
 }
 
-/// Reads a stamp that the envelope found. The whole body becomes `stamp::parse(time.span.of(line), time.format, reference,
-/// zone_offset_seconds)` when that stage is joined.
-fn parse(line: &[u8], time: TimeField, reference: UnixNanos, zone_offset_seconds: i32) -> Option<UnixNanos> {
-    let (..) = (reference, zone_offset_seconds);
-    let text = std::str::from_utf8(time.span.of(line)).ok()?.replace(',', ".");
-    let stamp: jiff::Timestamp = text.parse().ok()?;
-    i64::try_from(stamp.as_nanosecond()).ok().map(UnixNanos)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_zone_of_the_command_line_places_a_stamp_without_one() {
+        let line = b"2026-11-25 12:01:00,020 ERROR mq - retrying";
+        let utc = LineTime::new(UnixNanos(0), 0).of(line).unwrap();
+        assert_eq!(utc, UnixNanos(1_795_608_060_020_000_000));
+        assert_eq!(LineTime::new(UnixNanos(0), 3600).of(line).unwrap(), utc.plus(-3_600_000_000_000));
+        assert_eq!(LineTime::new(UnixNanos(0), 0).of(b"no time here"), None);
+    }
 }

@@ -8,6 +8,7 @@ mod line_time;
 mod options;
 mod pipe;
 mod report;
+pub mod rules;
 mod signals;
 pub mod simulate;
 
@@ -35,6 +36,7 @@ pub fn main() -> ExitCode {
         Some(Command::Report(arguments)) => report::run(arguments),
         Some(Command::Explain(arguments)) => explain::run(arguments),
         Some(Command::Fingerprint(arguments)) => run_fingerprint(arguments),
+        Some(Command::Rules(arguments)) => run_rules(arguments),
         Some(Command::Simulate(arguments)) => run_simulate(arguments),
     };
     match result {
@@ -59,6 +61,17 @@ fn run_fingerprint(arguments: &FingerprintArguments) -> Result<Exit, Failure> {
     match fingerprint::run(input, output, options) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(Exit::Failure, format!("cannot go on: {error}"))),
         _ => Ok(Exit::Fine),
+    }
+}
+
+fn run_rules(arguments: &rules::RulesArguments) -> Result<Exit, Failure> {
+    let mut output = BufWriter::with_capacity(IO_BYTES, io::stdout().lock());
+    let result = rules::run(arguments, &mut output, &mut io::stderr().lock()).and_then(|is_fine| output.flush().map(|()| is_fine));
+    match result {
+        Ok(true) => Ok(Exit::Fine),
+        Ok(false) => Ok(Exit::Failure),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Fine),
+        Err(error) => Err(Failure::new(Exit::Failure, error.to_string())),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The options, their help, and the settings they make.
 
+use super::rules::RulesArguments;
 use super::simulate::SimulateArgs;
 use crate::engine::{Mode, Options};
 use crate::time::{SECOND, UnixNanos};
@@ -32,6 +33,8 @@ pub enum Command {
     /// Print the fingerprint and template of each line
     #[command(after_long_help = FINGERPRINT_LONG_HELP)]
     Fingerprint(FingerprintArguments),
+    /// List, show and test the rules that say what a message means
+    Rules(RulesArguments),
     /// Make a retry storm to try things on
     Simulate(Box<SimulateArgs>),
 }

@@ -6,6 +6,7 @@
 
 use super::summary::Distinct;
 use std::borrow::Cow;
+use std::hash::{BuildHasher, Hasher};
 
 /// Different values that are kept by name.
 pub const INSTANCES_EXACT: usize = 256;
@@ -25,6 +26,14 @@ pub fn stable_hash(name: &[u8]) -> u64 {
         hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     }
     mix(hash)
+}
+
+/// A fast hash for tables inside one run; nothing that leaves the process depends on it.
+#[inline]
+pub(super) fn local_hash(name: &[u8]) -> u64 {
+    let mut hasher = foldhash::fast::FixedState::with_seed(1).build_hasher();
+    hasher.write(name);
+    hasher.finish()
 }
 
 const fn mix(mut hash: u64) -> u64 {

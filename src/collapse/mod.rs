@@ -19,11 +19,14 @@
 //! - In `observe` mode windows are kept so that the decisions are the same, but they close silently: every line was forwarded.
 
 mod chains;
+mod closing;
 mod coldest;
 pub mod distinct;
+mod entry;
 mod grid;
 mod intervals;
 mod rates;
+mod settings;
 pub mod summary;
 mod table;
 mod window;
@@ -34,6 +37,7 @@ mod model;
 mod tests;
 
 pub use intervals::{INTERVAL_MAX_US, histogram};
+pub use settings::{Mode, Settings};
 pub use table::{Busy, Collapse, Counters, IDLE_MAX};
 pub use window::SAMPLE_BYTES;
 

@@ -208,4 +208,82 @@ proptest! {
         parts.dedup();
         prop_assert_eq!(parts.len(), outcome.parts.len());
     }
+
+    /// Two nodes that see a share each tell together what one node would tell that sees all, in either order.
+    #[test]
+    fn merged_summaries_are_what_one_node_would_say(records in prop::collection::vec((0u32..600, 0i64..100, 1u32..4, any::<bool>()), 2..1_500)) {
+        let all = summary_of(&records, |_| true);
+        let one = summary_of(&records, |is_one| is_one);
+        let two = summary_of(&records, |is_one| !is_one);
+        let merged = |parts: [&Option<Summary>; 2]| {
+            parts.into_iter().flatten().cloned().reduce(|mut sum, part| {
+                sum.merge(&part);
+                sum
+            })
+        };
+        let (forth, back) = (merged([&one, &two]), merged([&two, &one]));
+        prop_assert_eq!(gaps(&forth), gaps(&back));
+        prop_assert!(without_gaps(&forth) == without_gaps(&back), "the order of merging shows");
+        let (Some(all), Some(sum)) = (all, forth) else { return Ok(()) };
+        prop_assert_eq!((sum.count, sum.lines, sum.bytes, sum.first, sum.last), (all.count, all.lines, all.bytes, all.first, all.last));
+        prop_assert_eq!(&sum.per_10s, &all.per_10s);
+        prop_assert_eq!(&sum.instances.registers, &all.instances.registers);
+        prop_assert_eq!((sum.instances.count, sum.instances.is_estimate), (all.instances.count, all.instances.is_estimate));
+        if !all.instances.is_estimate {
+            prop_assert_eq!(&sum.instances, &all.instances);
+        }
+        prop_assert_eq!((sum.attempts, sum.max_attempts, sum.delays), (all.attempts, all.max_attempts, all.delays));
+        let total = |summary: &Option<Summary>| gaps(summary).iter().map(|(_, count)| count).sum::<u64>();
+        prop_assert_eq!(sum.intervals.as_ref().map_or(0, |gaps| gaps.len()), total(&one) + total(&two));
+        prop_assert!(sum.samples.len() <= super::summary::SAMPLES_MAX);
+        prop_assert_eq!(sum.samples.last().map(|sample| sample.at), Some(all.last));
+    }
+}
+
+/// The buckets of the histogram that hold something.
+fn gaps(summary: &Option<Summary>) -> Vec<(u64, u64)> {
+    let gaps = summary.iter().filter_map(|summary| summary.intervals.as_ref());
+    gaps.flat_map(|gaps| gaps.iter_recorded().map(|bucket| (bucket.value_iterated_to(), u64::from(bucket.count_at_value())))).collect()
+}
+
+fn without_gaps(summary: &Option<Summary>) -> String {
+    format!("{:?}", summary.clone().map(|summary| Summary { intervals: None, ..summary }))
+}
+
+/// The summary of one cell of those records (instance, ms later, lines, which node) that `belongs` says; as the window itself makes it.
+fn summary_of(records: &[(u32, i64, u32, bool)], belongs: impl Fn(bool) -> bool) -> Option<Summary> {
+    let known = fingerprints();
+    let mut window = super::window::Window::new();
+    let start = 1_000_000 * 320 * SECOND;
+    window.open(super::grid::Cell::holding(start, 320 * SECOND), 1, 1, super::summary::Cause::Rule, true);
+    let (mut time, mut before) = (start, None);
+    for (instance, later_ms, lines, is_one) in records {
+        time += later_ms * MILLI + 1;
+        if !belongs(*is_one) {
+            continue;
+        }
+        let name = format!("pod-{instance}");
+        let occurrence = Occurrence {
+            fingerprint: &known[0],
+            index: FingerprintIndex(0),
+            stream: StreamId(0),
+            arrival: UnixNanos(time),
+            working: UnixNanos(time),
+            event: None,
+            feeds_rate: true,
+            late: false,
+            lines: *lines,
+            raw: name.as_bytes(),
+            instance: Some(name.as_bytes()),
+            instance_hash: u64::from(*instance) + 1,
+            worker_hash: 0,
+            target: Some(&name.as_bytes()[..5]),
+            attempt: Some(i64::from(*instance)),
+            max_attempts: Some(7),
+            delay: Some(*later_ms),
+        };
+        window.absorb(&occurrence, before.map(|before| time - before));
+        before = Some(time);
+    }
+    (window.count > 0).then(|| window.summary(&known[0], StreamId(0), super::summary::CloseReason::CellEnd, None, identity))
 }

@@ -2,13 +2,13 @@
 
 use super::chains::Workers;
 use super::coldest::{Item, RisingHeap};
-use super::distinct::stable_hash;
+use super::distinct::local_hash;
+use super::entry::{Entry, FingerprintState, NONE, Storm, StreamState};
 use super::grid::Cell;
-use super::rates::{FLOOD_LIMIT_MAX, Flood, GuessCounts};
+use super::rates::{FLOOD_LIMIT_MAX, GuessCounts};
 use super::summary::{Cause, CloseReason};
 use super::window::{Only, Window};
-use super::{Closed, Plain, Verdict};
-use crate::engine::{Mode, Options};
+use super::{Closed, Mode, Settings, Verdict};
 use crate::fingerprint::Fingerprint;
 use crate::occurrence::Occurrence;
 use crate::record::{Class, ClassSource, FingerprintIndex, StreamId};
@@ -21,21 +21,19 @@ use std::sync::Arc;
 /// A long cell whose window was silent for so long closes early: 60 s, in ns.
 pub const IDLE_MAX: i64 = 60 * SECOND;
 /// Episodes that are remembered per open window that is allowed: state outlives the window, and streams say more than they repeat.
-const EPISODES_PER_WINDOW: usize = 4;
+pub(super) const EPISODES_PER_WINDOW: usize = 4;
 /// First records of new streams that pass in one storm.
 const NEW_STREAMS_PER_STORM: u32 = 50;
 /// How long after a retry line an ordinary line is its companion: 1 s, in ns.
 const COMPANION_NS: i64 = SECOND;
 /// Instances whose companions are followed at once (direct-mapped: a collision lets companions of one of two pass).
 const COMPANION_SLOTS: usize = 1024;
-/// Bytes of all worker tables together up to which one may grow: 4 MiB, 1,024 full ones.
-const WORKER_BYTES_MAX: usize = 4 << 20;
+/// Bytes of all worker tables together up to which one may grow: 2 MiB, 512 full ones.
+const WORKER_BYTES_MAX: usize = 2 << 20;
 /// Closed windows that are kept for reuse.
-const POOL_MAX: usize = 64;
-/// No link, no entry.
-const NONE: u32 = u32::MAX;
-
-type Out<'o> = &'o mut dyn FnMut(Closed<'_>);
+pub(super) const POOL_MAX: usize = 64;
+/// Where closed windows go.
+pub(super) type Out<'o> = &'o mut dyn FnMut(Closed<'_>);
 
 /// What has happened so far, beyond the identity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,121 +62,61 @@ pub struct Busy {
 /// Longest record that a window keeps whole for the case that it stays the only one: 1 MiB, four lines of the default limit.
 const PLAIN_BYTES_MAX: usize = 1 << 20;
 
-/// What is known of one fingerprint in one stream: its episode, and its window while one is open.
-#[derive(Debug)]
-struct Entry {
-    index: u32,
-    stream: u32,
-    /// Counted over all entries ever made; 0 for a free slot.
-    insertion: u64,
-    /// Latest working time.
-    last: i64,
-    /// Records of the episode.
-    seen: u64,
-    /// The guess has reached its threshold in this episode.
-    is_collapsing: bool,
-    /// The cell of the newest window and its part.
-    cell: Cell,
-    part: u32,
-    /// Until the end of the cell in which a final outcome passed the next one does not.
-    outcome_until: i64,
-    /// Working time of the newest record that feeds intervals, and the same per worker.
-    chain_last: Option<i64>,
-    workers: Option<Box<Workers>>,
-    guess: Option<Box<GuessCounts>>,
-    fingerprint: Option<Arc<Fingerprint>>,
-    window: Option<Box<Window>>,
-    /// Neighbours in the list of the fingerprint and in that of the stream.
-    by_fingerprint: Links,
-    by_stream: Links,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Links {
-    previous: u32,
-    next: u32,
-}
-
-const UNLINKED: Links = Links { previous: NONE, next: NONE };
-
-#[derive(Debug)]
-struct FingerprintState {
-    head: u32,
-    flood: Flood,
-    storm: Option<Storm>,
-    /// Records in the windows that closed at the end of the latest cell, that end, and the cell's length.
-    finished: (u64, i64, i64),
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Storm {
-    since: i64,
-    new_streams: u32,
-}
-
-#[derive(Debug)]
-struct StreamState {
-    head: u32,
-    /// Latest working time, and the next boundary of the base grid after it.
-    high: i64,
-    boundary: i64,
-    /// Latest cell start and part of entries that were forgotten: a new entry in such a cell counts on, so that parts stay unique.
-    forgotten: (i64, u32),
-}
-
 /// Collapses repeats. See the [module](super).
 #[derive(Debug)]
 pub struct Collapse {
-    mode: Mode,
-    base: i64,
-    keep_first: u64,
+    pub(super) mode: Mode,
+    pub(super) base: i64,
+    pub(super) keep_first: u64,
     guess_in_10s: u64,
     guess_in_10min: u64,
-    flood_per_second: u64,
-    episode_gap: i64,
-    windows_max: usize,
-    bytes_max: usize,
-    mask: fn(&[u8]) -> Cow<'_, [u8]>,
+    pub(super) flood_per_second: u64,
+    pub(super) episode_gap: i64,
+    pub(super) windows_max: usize,
+    pub(super) bytes_max: usize,
+    pub(super) mask: fn(&[u8]) -> Cow<'_, [u8]>,
 
-    now: i64,
-    slots: HashMap<u64, u32, FixedState>,
-    entries: Vec<Entry>,
-    free: Vec<u32>,
-    fingerprints: Vec<FingerprintState>,
-    streams: Vec<StreamState>,
-    companions: Vec<(u64, i64)>,
-    storms: u32,
+    pub(super) now: i64,
+    pub(super) slots: HashMap<u64, u32, FixedState>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) free: Vec<u32>,
+    pub(super) fingerprints: Vec<FingerprintState>,
+    pub(super) streams: Vec<StreamState>,
+    pub(super) companions: Vec<(u64, i64)>,
+    pub(super) storms: u32,
     /// Set once someone has companions; until then ordinary lines do not look for them.
-    has_companions: bool,
+    pub(super) has_companions: bool,
 
-    deadlines: RisingHeap,
-    coldest_windows: RisingHeap,
-    coldest_entries: RisingHeap,
-    pool: Vec<Box<Window>>,
-    insertions: u64,
-    openings: u64,
-    open_windows: usize,
-    open_lines: u64,
-    held_bytes: usize,
-    worker_bytes: usize,
-    counters: Counters,
+    pub(super) deadlines: RisingHeap,
+    pub(super) coldest_windows: RisingHeap,
+    pub(super) coldest_entries: RisingHeap,
+    #[expect(clippy::vec_box, reason = "the boxes themselves are handed to entries and back; a window is 800 bytes")]
+    pub(super) pool: Vec<Box<Window>>,
+    pub(super) insertions: u64,
+    pub(super) openings: u64,
+    pub(super) open_windows: usize,
+    pub(super) open_lines: u64,
+    pub(super) held_bytes: usize,
+    pub(super) worker_bytes: usize,
+    pub(super) counters: Counters,
 }
 
 impl Collapse {
     /// A table with nothing in it. `mask` hides secrets in samples and names; it is called when a summary is made, never per record.
     #[must_use]
-    pub fn new(options: &Options, mask: fn(&[u8]) -> Cow<'_, [u8]>) -> Self {
+    pub fn new(settings: impl Into<Settings>, mask: fn(&[u8]) -> Cow<'_, [u8]>) -> Self {
+        let settings = settings.into();
         Self {
-            mode: options.mode,
-            base: options.window_ns.max(SECOND),
+            mode: settings.mode,
+            base: settings.window_ns.max(SECOND),
             // The first line is never late: 0 is taken as 1.
-            keep_first: options.keep_first.max(1),
-            guess_in_10s: options.guess_in_10s,
-            guess_in_10min: options.guess_in_10min,
-            flood_per_second: options.flood_per_second.min(FLOOD_LIMIT_MAX),
-            episode_gap: options.episode_gap_ns.max(1),
-            windows_max: options.windows_max.max(1),
-            bytes_max: options.window_bytes_max,
+            keep_first: settings.keep_first.max(1),
+            guess_in_10s: settings.guess_in_10s,
+            guess_in_10min: settings.guess_in_10min,
+            flood_per_second: settings.flood_per_second.min(FLOOD_LIMIT_MAX),
+            episode_gap: settings.episode_gap_ns.max(1),
+            windows_max: settings.windows_max.max(1),
+            bytes_max: settings.window_bytes_max,
             mask,
             now: i64::MIN,
             slots: HashMap::with_hasher(FixedState::default()),
@@ -398,6 +336,10 @@ impl Collapse {
         }
         let stream = &mut self.streams[id];
         let working = occurrence.working.0;
+        if !occurrence.feeds_rate {
+            // It has no place on the time line, so it cannot move the stream's time.
+            return if stream.high == i64::MIN { working } else { stream.high };
+        }
         if working > stream.high {
             stream.high = working;
             if working >= stream.boundary {
@@ -405,7 +347,7 @@ impl Collapse {
             }
             return working;
         }
-        if !occurrence.late && working < stream.high - crate::working_time::LATE_AFTER && occurrence.feeds_rate {
+        if !occurrence.late && working < stream.high - crate::working_time::LATE_AFTER {
             self.set_back(occurrence.stream, working, out);
             return working;
         }
@@ -417,8 +359,8 @@ impl Collapse {
         let stream = &mut self.streams[id.0 as usize];
         let high = stream.high;
         stream.boundary = Cell::holding(high, self.base).end;
-        let members = self.members(self.streams[id.0 as usize].head, |entry| entry.by_stream);
-        let ended = members.into_iter().filter(|slot| self.window(*slot).is_some_and(|window| window.cell.end <= high)).collect();
+        let open = &self.streams[id.0 as usize].open;
+        let ended = open.iter().copied().filter(|slot| self.window(*slot).is_some_and(|window| window.cell.end <= high)).collect();
         self.close_all(ended, CloseReason::CellEnd, None, out);
     }
 
@@ -578,10 +520,11 @@ impl Collapse {
     #[cold]
     fn outcome_passes(&mut self, slot: u32, high: i64, occurrence: &Occurrence<'_>, out: Out<'_>) {
         self.entries[slot as usize].outcome_until = self.choose_cell(slot, high).end;
-        let target = occurrence.target.map(stable_hash);
-        let members = self.members(self.streams[occurrence.stream.0 as usize].head, |entry| entry.by_stream);
-        let ended = members
-            .into_iter()
+        let target = occurrence.target.map(local_hash);
+        let open = &self.streams[occurrence.stream.0 as usize].open;
+        let ended = open
+            .iter()
+            .copied()
             .filter(|member| {
                 let entry = &self.entries[*member as usize];
                 let class = entry.fingerprint.as_ref().map_or(Class::None, |fingerprint| fingerprint.class);
@@ -629,7 +572,9 @@ impl Collapse {
         let in_storm = self.fingerprint_state(occurrence.index.0).storm.is_some();
         let mut window = self.pool.pop().unwrap_or_else(|| Box::new(Window::new()));
         self.openings += 1;
-        let forgotten = self.streams[occurrence.stream.0 as usize].forgotten;
+        let stream = &mut self.streams[occurrence.stream.0 as usize];
+        let forgotten = stream.forgotten;
+        stream.open.push(slot);
         let entry = &mut self.entries[slot as usize];
         let part = match () {
             () if entry.part > 0 && cell.start <= entry.cell.start => entry.part + 1,
@@ -643,6 +588,7 @@ impl Collapse {
         window.lists_single = is_first;
         let due = window.due(self.base);
         entry.window = Some(window);
+        entry.open_at = stream.open.len() as u32 - 1;
         self.open_windows += 1;
         let entries = &self.entries;
         let is_alive = |item: &Item| entries[item.4 as usize].window.as_ref().is_some_and(|window| window.number == item.3);
@@ -659,153 +605,6 @@ impl Collapse {
             None => Cell::holding(high, self.base),
         }
     }
-
-    // ---- closing ----
-
-    #[cold]
-    fn close_due(&mut self, out: Out<'_>) {
-        let base = self.base;
-        while let Some(item) = {
-            let entries = &self.entries;
-            self.deadlines.pop(self.now, |item| {
-                let window = entries[item.4 as usize].window.as_ref().filter(|window| window.number == item.3)?;
-                Some(window.due(base))
-            })
-        } {
-            self.close(item.4, CloseReason::CellEnd, None, out);
-        }
-    }
-
-    /// Closes the window that was touched least recently; `false` when none is open.
-    fn evict_coldest(&mut self, out: Out<'_>) -> bool {
-        let entries = &self.entries;
-        let coldest = self.coldest_windows.pop(i64::MAX, |item| {
-            let entry = &entries[item.4 as usize];
-            entry.window.as_ref().filter(|window| window.number == item.3).map(|_| entry.last)
-        });
-        if let Some(item) = coldest {
-            self.counters.evictions += 1;
-            self.close(item.4, CloseReason::Evicted, None, out);
-        }
-        coldest.is_some()
-    }
-
-    /// Forgets the episode that was touched least recently, after the summary of its window if that is open.
-    fn forget_coldest(&mut self, out: Out<'_>) {
-        let entries = &self.entries;
-        let coldest = self.coldest_entries.pop(i64::MAX, |item| {
-            let entry = &entries[item.4 as usize];
-            (entry.insertion == item.3).then_some(entry.last)
-        });
-        if let Some(item) = coldest {
-            if self.entries[item.4 as usize].window.is_some() {
-                self.counters.evictions += 1;
-                self.close(item.4, CloseReason::Evicted, None, out);
-            }
-            self.counters.episodes_forgotten += 1;
-            self.remove(item.4);
-        }
-    }
-
-    /// Closes the windows of these entries that are open, in the order of the output: time, stream, fingerprint.
-    fn close_all(&mut self, mut slots: Vec<u32>, reason: CloseReason, outcome: Option<&Arc<Fingerprint>>, out: Out<'_>) {
-        slots.retain(|slot| self.window(*slot).is_some());
-        slots.sort_unstable_by_key(|slot| {
-            let entry = &self.entries[*slot as usize];
-            (self.window(*slot).map(|window| window.last), entry.stream, entry.index)
-        });
-        for slot in slots {
-            self.close(slot, reason, outcome, out);
-        }
-    }
-
-    fn close(&mut self, slot: u32, reason: CloseReason, outcome: Option<&Arc<Fingerprint>>, out: Out<'_>) {
-        let entry = &mut self.entries[slot as usize];
-        let (Some(mut window), Some(fingerprint)) = (entry.window.take(), &entry.fingerprint) else { return };
-        self.open_windows -= 1;
-        self.held_bytes -= window.held_bytes;
-        let finished = &mut self.fingerprints[entry.index as usize].finished;
-        if finished.1 != window.cell.end {
-            *finished = (0, window.cell.end, window.cell.end - window.cell.start);
-        }
-        finished.0 += window.count;
-        if self.mode == Mode::Collapse {
-            self.open_lines -= window.lines;
-            match window.only.take() {
-                Some(only) if !window.lists_single => out(Closed::Plain(Plain {
-                    raw: &only.raw,
-                    fingerprint,
-                    index: FingerprintIndex(entry.index),
-                    stream: StreamId(entry.stream),
-                    arrival: only.arrival,
-                    working: only.working,
-                    event: only.event,
-                    lines: window.lines as u32,
-                })),
-                _ => {
-                    self.counters.summaries += 1;
-                    let summary = window.summary(fingerprint, StreamId(entry.stream), reason, outcome, self.mask);
-                    out(Closed::Summary(&summary));
-                }
-            }
-        }
-        if self.pool.len() < POOL_MAX {
-            window.clear();
-            self.pool.push(window);
-        }
-    }
-
-    // ---- entries and their lists ----
-
-    fn window(&self, slot: u32) -> Option<&Window> {
-        self.entries[slot as usize].window.as_deref()
-    }
-
-    fn fingerprint_state(&mut self, index: u32) -> &mut FingerprintState {
-        let index = index as usize;
-        if index >= self.fingerprints.len() {
-            self.fingerprints.resize_with(index + 1, FingerprintState::new);
-        }
-        &mut self.fingerprints[index]
-    }
-
-    fn members(&self, head: u32, links: fn(&Entry) -> Links) -> Vec<u32> {
-        let mut members = Vec::new();
-        let mut slot = head;
-        while slot != NONE {
-            members.push(slot);
-            slot = links(&self.entries[slot as usize]).next;
-        }
-        members
-    }
-
-    fn remove(&mut self, slot: u32) {
-        let entry = std::mem::replace(&mut self.entries[slot as usize], Entry::new());
-        self.slots.remove(&key(FingerprintIndex(entry.index), StreamId(entry.stream)));
-        self.free.push(slot);
-        self.worker_bytes -= entry.workers.as_ref().map_or(0, |workers| workers.bytes());
-        let stream = &mut self.streams[entry.stream as usize];
-        if entry.part > 0 {
-            stream.forgotten = (stream.forgotten.0.max(entry.cell.start), stream.forgotten.1.max(entry.part));
-        }
-        for (links, is_fingerprint) in [(entry.by_fingerprint, true), (entry.by_stream, false)] {
-            match links.previous {
-                NONE if is_fingerprint => self.fingerprints[entry.index as usize].head = links.next,
-                NONE => self.streams[entry.stream as usize].head = links.next,
-                previous => self.entries[previous as usize].links(is_fingerprint).next = links.next,
-            }
-            if links.next != NONE {
-                self.entries[links.next as usize].links(is_fingerprint).previous = links.previous;
-            }
-        }
-    }
-}
-
-impl Window {
-    /// When it must close: at its deadline, or earlier when it has been idle (a cell of the base grid never is).
-    fn due(&self, base: i64) -> i64 {
-        if self.cell.end - self.cell.start > base { self.deadline.min(self.touched.saturating_add(IDLE_MAX)) } else { self.deadline }
-    }
 }
 
 /// Whether the window may hold records of this instance and target, as far as either is known.
@@ -814,66 +613,6 @@ fn may_hold(window: &Window, instance_hash: u64, target: Option<u64>) -> bool {
     instance && target.is_none_or(|target| window.targets.is_empty() || window.targets.holds(target) != Some(false))
 }
 
-const fn key(index: FingerprintIndex, stream: StreamId) -> u64 {
+pub(super) const fn key(index: FingerprintIndex, stream: StreamId) -> u64 {
     (index.0 as u64) << 32 | stream.0 as u64
-}
-
-impl Entry {
-    fn new() -> Self {
-        Self {
-            index: 0,
-            stream: 0,
-            insertion: 0,
-            last: i64::MIN,
-            seen: 0,
-            is_collapsing: false,
-            cell: Cell { start: i64::MIN, end: i64::MIN },
-            part: 0,
-            outcome_until: i64::MIN,
-            chain_last: None,
-            workers: None,
-            guess: None,
-            fingerprint: None,
-            window: None,
-            by_fingerprint: UNLINKED,
-            by_stream: UNLINKED,
-        }
-    }
-
-    fn links(&mut self, is_fingerprint: bool) -> &mut Links {
-        if is_fingerprint { &mut self.by_fingerprint } else { &mut self.by_stream }
-    }
-}
-
-impl FingerprintState {
-    fn new() -> Self {
-        Self { head: NONE, flood: Flood::new(), storm: None, finished: (0, i64::MIN, 1) }
-    }
-}
-
-impl StreamState {
-    fn new() -> Self {
-        Self { head: NONE, high: i64::MIN, boundary: i64::MIN, forgotten: (i64::MIN, 0) }
-    }
-}
-
-#[cfg(test)]
-impl Collapse {
-    /// What must hold between the parts of the table; for property tests.
-    pub(super) fn check_state(&self) {
-        let live: Vec<&Entry> = self.entries.iter().filter(|entry| entry.insertion > 0).collect();
-        assert_eq!(live.len(), self.slots.len());
-        assert!(live.len() <= self.windows_max * EPISODES_PER_WINDOW);
-        assert_eq!(live.len() + self.free.len(), self.entries.len());
-        let windows: Vec<&Window> = live.iter().filter_map(|entry| entry.window.as_deref()).collect();
-        assert_eq!(windows.len(), self.open_windows);
-        assert_eq!(windows.iter().map(|window| window.held_bytes).sum::<usize>(), self.held_bytes);
-        assert!(self.held_bytes <= self.bytes_max);
-        assert_eq!(live.iter().filter_map(|entry| entry.workers.as_ref()).map(|workers| workers.bytes()).sum::<usize>(), self.worker_bytes);
-        assert_eq!(self.fingerprints.iter().filter(|state| state.storm.is_some()).count(), self.storms as usize);
-        let listed: usize = self.streams.iter().map(|stream| self.members(stream.head, |entry| entry.by_stream).len()).sum();
-        assert_eq!(listed, live.len());
-        let listed: usize = self.fingerprints.iter().map(|state| self.members(state.head, |entry| entry.by_fingerprint).len()).sum();
-        assert_eq!(listed, live.len());
-    }
 }

@@ -8,7 +8,7 @@ use crate::time::{MILLI, SECOND, UnixNanos};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// A Friday noon, 100 s after a boundary of every cell length.
+/// A time on a boundary of every cell length.
 const START: i64 = 1_790_000_000 / 320 * 320 * SECOND + 320 * SECOND;
 
 pub(super) fn fingerprint(template: &str, class: Class, rule: Option<&str>) -> Arc<Fingerprint> {
@@ -419,6 +419,29 @@ fn a_backlog_beside_a_live_stream_keeps_its_own_cells() {
     bench.advance(9_000);
     bench.drain();
     assert_eq!(bench.out(), ["99 x CellEnd", "100 x Shutdown"]);
+}
+
+#[test]
+fn a_banner_without_a_time_does_not_spoil_the_cells_of_the_backlog_behind_it() {
+    let mut bench = Bench::new();
+    let hour = -3_600_000;
+    bench.offer(ORDINARY, 0, 0, |occurrence| occurrence.feeds_rate = false);
+    for ms in (0..20_000).step_by(1_000) {
+        bench.at(RETRY, hour + ms);
+    }
+    bench.drain();
+    assert_eq!(bench.out(), ["9 x CellEnd", "10 x Shutdown"]);
+}
+
+#[test]
+fn a_clock_that_is_set_back_closes_the_windows_and_begins_new_cells() {
+    let mut bench = Bench::new();
+    for ms in [0, 1_000, 2_000, -3_600_000, -3_599_000, -3_598_000] {
+        bench.at(RETRY, ms);
+    }
+    assert_eq!(bench.out(), ["2 x CellEnd"]);
+    bench.drain();
+    assert_eq!(bench.cells(), [(0, 10, 1), (-3_600, -3_590, 2)], "parts count on, so that no two summaries share an id");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! One open window: what it has absorbed so far. Absorbing allocates only when something new appears (a longer line, a new instance, a
 //! doubling); [`Window::absorb`] returns how many bytes that took, for the bound on all windows together.
 
-use super::distinct::{INSTANCES_EXACT, Names, TARGETS_KEPT, stable_hash};
+use super::distinct::{INSTANCES_EXACT, Names, TARGETS_KEPT, local_hash};
 use super::grid::Cell;
 use super::intervals::Intervals;
 use super::summary::{Cause, CloseReason, Range, Sample, Summary};
@@ -162,7 +162,7 @@ impl Window {
         if let (Some(instance), true) = (occurrence.instance, occurrence.instance_hash != 0) {
             grown += self.instances.count(occurrence.instance_hash, instance);
         }
-        let target_hash = occurrence.target.map_or(0, stable_hash);
+        let target_hash = occurrence.target.map_or(0, local_hash);
         if let Some(target) = occurrence.target {
             grown += self.targets.count(target_hash, target);
         }

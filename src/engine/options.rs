@@ -1,16 +1,8 @@
 //! What can be set about the engine. Defaults alone make a working pipe.
 
+pub use crate::collapse::Mode;
+use crate::collapse::Settings;
 use crate::time::{SECOND, UnixNanos};
-
-/// Whether repeats are really absorbed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// Repeats are absorbed.
-    #[default]
-    Collapse,
-    /// Everything is forwarded, tagged and counted: a dry run.
-    Observe,
-}
 
 /// Settings of the engine.
 #[derive(Clone, Debug)]
@@ -83,6 +75,22 @@ impl Default for Options {
             pass: Vec::new(),
             drop: Vec::new(),
             totals: false,
+        }
+    }
+}
+
+impl From<&Options> for Settings {
+    fn from(options: &Options) -> Self {
+        Self {
+            mode: options.mode,
+            window_ns: options.window_ns,
+            keep_first: options.keep_first,
+            guess_in_10s: options.guess_in_10s,
+            guess_in_10min: options.guess_in_10min,
+            flood_per_second: options.flood_per_second,
+            episode_gap_ns: options.episode_gap_ns,
+            windows_max: options.windows_max,
+            window_bytes_max: options.window_bytes_max,
         }
     }
 }

@@ -6,7 +6,7 @@ use super::text::BATCH_BYTES;
 use super::timestamp::{push_rfc3339, rfc3339};
 use super::writer::Writer;
 use super::{Output, StreamName, StreamNames, summary_line};
-use crate::collapse::summary::{CloseReason, Distinct, Summary};
+use crate::collapse::summary::{Cause, CloseReason, Distinct, Summary};
 use crate::engine::{Engine, Forwarded, Sink};
 use crate::record::{ClassSource, Severity, StreamId};
 use crate::time::{MILLI, UnixNanos};
@@ -190,9 +190,11 @@ impl JsonEncoder {
             cell_end: &rfc3339(summary.cell_end),
             part: summary.part,
             reason: reason_word(summary.reason),
+            cause: cause_word(summary.cause),
             outcome_fingerprint: summary.outcome.as_ref().map(|outcome| outcome.id().to_string()),
             outcome: summary.outcome.as_ref().map(|outcome| outcome.class.as_str()),
             per_10s: &summary.per_10s,
+            per_second: &summary.per_second,
             samples: summary.samples.iter().map(|sample| SampleRecord { timestamp: rfc3339(sample.at), ordinal: sample.ordinal, body: String::from_utf8_lossy(&sample.text) }).collect(),
             interval_ms: summary.intervals.as_deref().and_then(interval_record),
             instances: distinct_record(&summary.instances),
@@ -247,11 +249,21 @@ pub const fn reason_word(reason: CloseReason) -> &'static str {
     }
 }
 
+const fn cause_word(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Rule => "rule",
+        Cause::Guess => "guess",
+        Cause::Flood => "flood",
+        Cause::Companion => "companion",
+    }
+}
+
 fn distinct_record(distinct: &Distinct) -> Option<DistinctRecord<'_>> {
     (distinct.count > 0).then(|| DistinctRecord {
         count: distinct.count,
         is_estimate: distinct.is_estimate,
         top: distinct.top.iter().map(|(value, count)| CountedRecord { value: String::from_utf8_lossy(value), count: *count }).collect(),
+        registers: distinct.registers.as_deref().map(|registers| BASE64_STANDARD.encode(registers)),
     })
 }
 
@@ -344,6 +356,7 @@ mod tests {
         assert_eq!(record["event_name"], "squelch.summary");
         assert_eq!(record["timestamp"], record["squelch.last_timestamp"]);
         assert_eq!(record["squelch.count"], 12_034);
+        assert_eq!(record["squelch.cause"], "guess");
         assert_eq!(record["squelch.per_10s"][0][1], 12_034);
         assert_eq!(record["squelch.stated_delay_ms"]["min"], 0.0);
         assert_eq!(record["squelch.instances"]["count"], 12);

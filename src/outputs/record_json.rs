@@ -125,6 +125,9 @@ pub struct SummaryRecord<'a> {
     /// Why it was closed: `cell_end`, `evicted`, `shutdown`, `final_outcome`, `storm_end`.
     #[serde(rename = "squelch.reason")]
     pub reason: &'static str,
+    /// Why repeats were absorbed: `rule`, `guess`, `flood`, `companion`.
+    #[serde(rename = "squelch.cause")]
+    pub cause: &'static str,
     /// Fingerprint of the record that ended it.
     #[serde(rename = "squelch.outcome_fingerprint", skip_serializing_if = "Option::is_none")]
     pub outcome_fingerprint: Option<String>,
@@ -134,6 +137,9 @@ pub struct SummaryRecord<'a> {
     /// Records per 10 s: `[start in Unix seconds, count]`, ascending.
     #[serde(rename = "squelch.per_10s")]
     pub per_10s: &'a [(i64, u64)],
+    /// Records per second in a storm: `[Unix second, count]`, ascending; absent outside of storms.
+    #[serde(rename = "squelch.per_second", skip_serializing_if = "<[_]>::is_empty")]
+    pub per_second: &'a [(i64, u64)],
     /// First, one per doubling, last.
     #[serde(rename = "squelch.samples")]
     pub samples: Vec<SampleRecord<'a>>,
@@ -202,6 +208,9 @@ pub struct DistinctRecord<'a> {
     pub is_estimate: bool,
     /// The most frequent.
     pub top: Vec<CountedRecord<'a>>,
+    /// HyperLogLog registers behind an estimate, base64: unite with those of others by the maximum of each byte.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registers: Option<String>,
 }
 
 /// A value with its count.

@@ -37,7 +37,10 @@ fn write(out: &mut Vec<u8>, summary: &Summary, stream: Option<&str>, style: Styl
     let span = summary.last.since(summary.first).max(0);
     let count = show_count(summary.count);
     let width = if is_aligned { 9 } else { 0 };
-    write!(out, "{}{count:>width$} ×{off} in {}", style.on(FIGURE), show_duration_short(span))?;
+    write!(out, "{}{count:>width$} ×{off}", style.on(FIGURE))?;
+    if span >= MILLI {
+        write!(out, " in {}", show_duration(span))?;
+    }
     if let Some(rate) = per_second(summary.count, span) {
         write!(out, " ({rate}/s)")?;
     }
@@ -47,8 +50,11 @@ fn write(out: &mut Vec<u8>, summary: &Summary, stream: Option<&str>, style: Styl
         let colour = style::of_severity(summary.fingerprint.severity);
         write!(out, "{}{word}{} ", style.on(colour), if colour.is_empty() { "" } else { off })?;
     }
-    if summary.fingerprint.class.is_retry_like() {
-        write!(out, "{} ", summary.fingerprint.class)?;
+    match (summary.fingerprint.class.is_retry_like(), summary.cause) {
+        (true, _) => write!(out, "{} ", summary.fingerprint.class)?,
+        (false, Cause::Flood) => write!(out, "flood ")?,
+        (false, Cause::Companion) => write!(out, "companion ")?,
+        (false, Cause::Rule | Cause::Guess) => {}
     }
     write!(out, "{}\"", style.on(BOLD))?;
     push_shortened(out, summary.fingerprint.template.as_bytes(), TEMPLATE_CHARS_MAX);
@@ -103,8 +109,8 @@ fn write_how(out: &mut Vec<u8>, summary: &Summary) -> std::io::Result<()> {
         write!(out, " · says {}", show_range(delays, show_duration_short))?;
     }
     if let Some(gaps) = summary.intervals.as_deref().filter(|gaps| !gaps.is_empty()) {
-        let micros = |quantile| show_duration_short(i64::try_from(gaps.value_at_quantile(quantile)).unwrap_or(i64::MAX).saturating_mul(1000));
-        write!(out, "{}comes every {} (p99 {})", if summary.delays.is_some() { ", " } else { " · " }, micros(0.5), micros(0.99))?;
+        let gap = |quantile| show_gap(gaps.value_at_quantile(quantile));
+        write!(out, "{}comes every {} (p99 {})", if summary.delays.is_some() { ", " } else { " · " }, gap(0.5), gap(0.99))?;
     }
     Ok(())
 }
@@ -150,6 +156,11 @@ fn show_signed(n: i64) -> String {
 /// As [`show_duration`], but a plain `0ms` for nothing.
 pub(crate) fn show_duration_short(nanos: i64) -> String {
     if nanos == 0 { "0ms".into() } else { show_duration(nanos) }
+}
+
+/// A gap in microseconds; below a millisecond a recorded figure says more about buffers than about clients.
+fn show_gap(micros: u64) -> String {
+    if micros < 1000 { "under 1ms".into() } else { show_duration(i64::try_from(micros).unwrap_or(i64::MAX).saturating_mul(1000)) }
 }
 
 /// Appends at most `chars_max` characters, controls made visible, one line.
@@ -235,6 +246,6 @@ pub(crate) mod tests {
         summary.count = 2;
         summary.lines = 4;
         let id = summary.fingerprint.id();
-        check(&summary, &format!("[squelch] 2 × in 0ms \"tick\\nover\\e[2J\" · 4 lines · 00:00:00.020Z to 00:00:00.020Z · {id}\n"));
+        check(&summary, &format!("[squelch] 2 × \"tick\\nover\\e[2J\" · 4 lines · 00:00:00.020Z to 00:00:00.020Z · {id}\n"));
     }
 }

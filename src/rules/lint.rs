@@ -2,7 +2,7 @@
 //!
 //! The engine asks for a rule once per template and re-uses the answer, so a literal `after 3 attempts` would be right
 //! for the first line of its shape and wrong for the next. Figures that the fingerprint keeps (codes) are fine when the rule
-//! lists them, and so is a digit or two behind a letter (`eth0`, `http2`), which the fingerprint keeps, too.
+//! lists them, and so is a digit or two behind some letters (`eth0`, `http2`), which the fingerprint keeps, too.
 
 /// The first figure in a literal that is neither listed in `codes` nor part of a weak word.
 #[must_use]
@@ -16,7 +16,8 @@ pub fn number_in_literal<'a>(literal: &'a str, codes: &[String]) -> Option<&'a s
         }
         let end = bytes[at..].iter().position(|b| !b.is_ascii_digit()).map_or(bytes.len(), |n| at + n);
         // At the end of a literal it may be the start of a longer figure (`AMQ21` of `AMQ212037`).
-        let is_weak = end - at <= 2 && at > 0 && bytes[at - 1].is_ascii_alphabetic() && end < bytes.len();
+        let letters = bytes[..at].iter().rev().take_while(|b| b.is_ascii_alphabetic()).count();
+        let is_weak = end - at <= 2 && letters >= 2 && bytes.get(end).is_some_and(|b| !b.is_ascii_alphanumeric());
         let is_code = codes.iter().any(|code| find_covering(literal, code, at, end));
         if !is_weak && !is_code {
             return literal.get(at..end);
@@ -99,7 +100,8 @@ mod tests {
         assert_eq!(number_in_literal("status 429", &codes), None);
         assert_eq!(number_in_literal("status 4291", &codes), Some("4291"));
         assert_eq!(number_in_literal("ORA-12541: no listener", &codes), None);
-        assert_eq!(number_in_literal("link eth0 of k8s", &codes), None);
+        assert_eq!(number_in_literal("link eth0 is", &codes), None);
+        assert_eq!(number_in_literal("k8s is", &codes), Some("8"));
         assert_eq!(number_in_literal("code AMQ21", &codes), Some("21"));
     }
 

@@ -8,8 +8,8 @@
 //! 1. Only its first [`MESSAGE_PREFIX_BYTES`] count.
 //! 2. All literals of all rules make one Aho-Corasick automaton; one pass over the message finds which of them are there.
 //! 3. A rule is a candidate when all its `literals` and at least one of its `any` are there.
-//! 4. Candidates are tried in a fixed order: more literal bytes first, then the order of the files, then the order in the file.
-//!    The first whose `min_severity` and `pattern` agree is the answer.
+//! 4. Candidates are tried in a fixed order: rules marked `fallback` (generic wording that many clients quote, such as "connection
+//!    refused") after all others; more literal bytes first; then the order of the files, then the order in the file. The first whose `min_severity` and `pattern` agree is the answer.
 //!
 //! Letters of literals and patterns match in either case (ASCII), because loggers capitalise as they like.
 //!
@@ -24,7 +24,7 @@ pub mod packs;
 pub mod parse;
 mod pattern;
 
-use crate::class::Guess;
+use crate::class::{Guess, delay_ns};
 use crate::record::{Class, Severity, Span};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use std::collections::BTreeMap;
@@ -202,6 +202,8 @@ pub struct Rule {
     pub min_severity: Severity,
     /// Codes spelt out in literals or pattern; the fingerprint keeps them literal.
     pub codes: Vec<String>,
+    /// Tried after all rules that are not: its wording is generic and may be quoted inside a message that another rule knows better.
+    pub is_fallback: bool,
     /// What an engineer should look at, one or two sentences.
     pub advice: String,
     /// Messages that it must match.
@@ -217,7 +219,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Bytes that a match is sure to contain: the first key of the order in which candidates are tried.
+    /// Bytes that a match is sure to contain: the second key of the order in which candidates are tried.
     #[must_use]
     pub fn literal_bytes(&self) -> usize {
         self.literals.iter().map(String::len).sum::<usize>() + self.any.iter().map(String::len).min().unwrap_or(0)
@@ -258,16 +260,28 @@ pub struct RuleMatch<'a> {
 }
 
 impl RuleMatch<'_> {
-    /// The same as a guess by words would say it. The delay's unit stands in or behind its span, or is [`Rule::delay_unit`].
+    /// The same as a guess by words would say it; of a URL the target is its authority without userinfo. The delay's unit stands in
+    /// or behind its span, or is [`Rule::delay_unit`]; [`Self::delay_ns`] reads it.
     #[must_use]
-    pub fn guess(&self) -> Guess {
+    pub fn guess(&self, message: &[u8]) -> Guess {
         Guess {
             class: self.rule.class,
             attempt: self.captures.get(Field::Attempt),
             max_attempts: self.captures.get(Field::MaxAttempts),
             delay: self.captures.get(Field::Delay),
-            target: self.captures.get(Field::Target),
+            target: self.captures.get(Field::Target).map(|span| authority(span, message)),
         }
+    }
+
+    /// The stated delay in `message`, ns: also of ISO 8601 (`PT0.5S`) and of a bare number whose unit the rule knows.
+    #[must_use]
+    pub fn delay_ns(&self, message: &[u8]) -> Option<i64> {
+        let text = self.captures.get(Field::Delay)?.of(message);
+        let text = text.strip_prefix(b"PT").unwrap_or(text).to_ascii_lowercase();
+        // A key that ends in a unit is how the generic reader is told the unit of a bare number.
+        let key = self.rule.delay_unit.map_or("", DelayUnit::as_str);
+        let key = if key.is_empty() { String::new() } else { format!("delay_{key}=") };
+        delay_ns(&text, key.as_bytes())
     }
 
     /// Where the codes that the rule spells out stand in `message`: the contents of these digit-words decided something.
@@ -348,7 +362,7 @@ impl RuleSet {
 
     fn build(mut rules: Vec<Arc<Rule>>, technologies: Vec<(Arc<str>, String)>) -> Self {
         // Stable: rules with equally many literal bytes keep the order of files and of the file.
-        rules.sort_by_key(|rule| std::cmp::Reverse(rule.literal_bytes()));
+        rules.sort_by_key(|rule| (rule.is_fallback, std::cmp::Reverse(rule.literal_bytes())));
         let mut ids: BTreeMap<String, usize> = BTreeMap::new();
         let mut uses: Vec<Vec<Use>> = Vec::new();
         let mut literals: Vec<String> = Vec::new();
@@ -437,6 +451,17 @@ impl RuleSet {
         candidates.sort_unstable();
         candidates
     }
+}
+
+/// Of `scheme://user:password@host:port/path` the part `host:port`; of anything else all of it.
+fn authority(span: Span, message: &[u8]) -> Span {
+    let text = span.of(message);
+    let Some(scheme) = memchr::memmem::find(text, b"://") else { return span };
+    let start = scheme + 3;
+    let rest = &text[start..];
+    let length = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    let userinfo = memchr::memrchr(b'@', &rest[..length]).map_or(0, |at| at + 1);
+    if userinfo == length { span } else { Span::new(start + userinfo, start + length).shift(span.start as usize) }
 }
 
 fn prefix(message: &[u8]) -> &[u8] {

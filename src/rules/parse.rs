@@ -15,6 +15,7 @@
 //! delay_unit = "ms"                          # unit of a captured delay that is a bare number: ms, s, m
 //! min_severity = "warn"                      # optional: records that say less are not matched
 //! codes = ["429"]                            # figures that literals or pattern spell out
+//! fallback = true                            # optional: generic wording, tried after all other rules
 //! advice = "what to look at, with the names of the settings"
 //! match = [{ text = "a message", target = "what must be captured" }]
 //! no_match = ["a message that looks alike"]
@@ -41,8 +42,8 @@ pub const LITERAL_BYTES_MIN: usize = 3;
 pub const CAPTURES_MAX: usize = 4;
 
 const FILE_KEYS: [&str; 3] = ["technology", "description", "rule"];
-const RULE_KEYS: [&str; 12] =
-    ["id", "class", "literals", "any", "pattern", "captures", "delay_unit", "min_severity", "codes", "advice", "match", "no_match"];
+const RULE_KEYS: [&str; 13] =
+    ["id", "class", "literals", "any", "pattern", "captures", "delay_unit", "min_severity", "codes", "fallback", "advice", "match", "no_match"];
 const CLASSES: [Class; 7] =
     [Class::None, Class::Retry, Class::Failure, Class::Overload, Class::Exhausted, Class::Recovery, Class::CrashLoop];
 
@@ -235,6 +236,14 @@ impl Reader<'_, '_> {
                 Severity::Unknown
             })
         });
+        let is_fallback = match table.get("fallback").map(|value| (value.get_ref().as_bool(), value.span())) {
+            None => false,
+            Some((Some(value), _)) => value,
+            Some((None, at)) => {
+                self.error(at, Some("fallback"), "must be true or false, without quotes");
+                false
+            }
+        };
         let advice = self.text(table, "advice", span, class.is_some_and(Class::is_retry_like)).map(|(t, _)| t).unwrap_or_default();
         let matches = self.examples(table, span);
         let no_matches =
@@ -254,6 +263,7 @@ impl Reader<'_, '_> {
             delay_unit,
             min_severity,
             codes,
+            is_fallback,
             advice,
             matches,
             no_matches,

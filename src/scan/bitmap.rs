@@ -62,7 +62,7 @@ fn scalar(line: &[u8], out: &mut Vec<Block>) {
 mod avx2 {
     use super::Block;
     use std::arch::x86_64::{
-        __m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+        __m256i, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
         _mm256_sub_epi8,
     };
 
@@ -107,12 +107,13 @@ mod avx2 {
         (_mm256_movemask_epi8(word).cast_unsigned(), _mm256_movemask_epi8(digit).cast_unsigned())
     }
 
-    /// 0xFF where `first <= byte <= first + span`.
+    /// 0xFF where `first <= byte <= first + span`: shifted so that the range begins at the smallest signed byte, for which one
+    /// comparison is enough.
     #[target_feature(enable = "avx2")]
     #[inline]
     fn in_range(bytes: __m256i, first: u8, span: u8) -> __m256i {
-        let shifted = _mm256_sub_epi8(bytes, _mm256_set1_epi8(first as i8));
-        _mm256_cmpeq_epi8(_mm256_min_epu8(shifted, _mm256_set1_epi8(span as i8)), shifted)
+        let shifted = _mm256_sub_epi8(bytes, _mm256_set1_epi8(first.wrapping_add(128) as i8));
+        _mm256_cmpgt_epi8(_mm256_set1_epi8((span + 1).wrapping_add(128) as i8), shifted)
     }
 }
 

@@ -243,10 +243,11 @@ fn classify_with_care(line: &[u8], start: usize, end: usize, floor: usize) -> Op
                 if let Some((s, e, kind)) = colon_hex(line, start, floor) {
                     return word(s, e, kind);
                 }
-            } else if start > floor && line[start - 1] == b':' {
-                if let Some((s, e, kind)) = colon_hex(line, start, floor) {
-                    return word(s, e, kind);
-                }
+            } else if start > floor
+                && line[start - 1] == b':'
+                && let Some((s, e, kind)) = colon_hex(line, start, floor)
+            {
+                return word(s, e, kind);
             }
             return word(signed, end, number_kind(text));
         }
@@ -263,20 +264,23 @@ fn classify_with_care(line: &[u8], start: usize, end: usize, floor: usize) -> Op
 
     // Letters are in it.
     if text[0].is_ascii_digit() {
-        if let Some((e, has_time)) = date_first(line, start) {
-            if e >= end {
-                return word(start, e, if has_time { Kind::Stamp } else { Kind::Date });
-            }
+        if let Some((e, has_time)) = date_first(line, start)
+            && e >= end
+        {
+            return word(start, e, if has_time { Kind::Stamp } else { Kind::Date });
         }
         if let Some(kind) = unit_kind(text) {
             return word(signed, end, kind);
         }
     }
     // klog: the letter is the severity and stays literal.
-    if text.len() == 5 && matches!(text[0], b'I' | b'W' | b'E' | b'F') && digits == 4 && next == b' ' {
-        if let Some(e) = time_of_day(line, end + 1) {
-            return word(start + 1, e, Kind::Stamp);
-        }
+    if text.len() == 5
+        && matches!(text[0], b'I' | b'W' | b'E' | b'F')
+        && digits == 4
+        && next == b' '
+        && let Some(e) = time_of_day(line, end + 1)
+    {
+        return word(start + 1, e, Kind::Stamp);
     }
     if seen & (ALPHA | UNDER | HIGH | DOT) == 0 {
         if dashes == 4 && text.len() == 36 && is_uuid(text) {
@@ -497,7 +501,7 @@ fn colon_hex(line: &[u8], inside: usize, floor: usize) -> Option<(usize, usize, 
     }
     if start > floor && is_word_byte(line[start - 1]) {
         // `en0:fe80::1`: the first group belongs to the name before it.
-        let Some(colon) = line[start..inside].iter().position(|&b| b == b':') else { return None };
+        let colon = line[start..inside].iter().position(|&b| b == b':')?;
         start += colon + 1;
     }
     let mut end = inside;

@@ -70,17 +70,19 @@ mod avx2 {
     /// The CPU must have AVX2.
     #[target_feature(enable = "avx2")]
     pub(super) unsafe fn fill(line: &[u8], out: &mut Vec<Block>) {
-        let mut chunks = line.chunks_exact(64);
-        for bytes in &mut chunks {
-            // SAFETY: `bytes` holds exactly 64 bytes.
-            out.push(unsafe { block(bytes.as_ptr()) });
-        }
-        let rest = chunks.remainder();
-        if !rest.is_empty() {
-            let mut padded = [b' '; 64];
-            padded[..rest.len()].copy_from_slice(rest);
-            // SAFETY: `padded` holds 64 bytes; a blank is neither word byte nor digit.
-            out.push(unsafe { block(padded.as_ptr()) });
+        let (whole, rest) = line.split_at(line.len() / 64 * 64);
+        let mut padded = [b' '; 64];
+        padded[..rest.len()].copy_from_slice(rest);
+        let mut from = whole.as_ptr();
+        // No `push` in the loop: round a call that may grow the vector the compiler keeps registers as single bytes.
+        out.resize(line.len().div_ceil(64), Block::default());
+        for (index, slot) in out.iter_mut().enumerate() {
+            if index * 64 == whole.len() {
+                from = padded.as_ptr();
+            }
+            // SAFETY: 64 bytes of `whole` begin at `from`, or it is `padded`, whose blanks are neither word bytes nor digits.
+            *slot = unsafe { block(from) };
+            from = from.wrapping_add(64);
         }
     }
 
@@ -94,8 +96,7 @@ mod avx2 {
         Block { word: u64::from(low.0) | u64::from(high.0) << 32, digit: u64::from(low.1) | u64::from(high.1) << 32 }
     }
 
-    /// Word and digit bits of 32 bytes. Saturating differences are 0 inside a range; shifts and comparisons would do, too, but the
-    /// compiler (LLVM 21) takes those apart byte by byte: look at the instruction count when you change this.
+    /// Word and digit bits of 32 bytes. Saturating differences are 0 inside a range.
     #[target_feature(enable = "avx2")]
     #[inline]
     fn half(bytes: __m256i) -> (u32, u32) {

@@ -4,7 +4,7 @@
 //! same figure.
 
 use crate::record::Span;
-use crate::scan::{Kind, Word, find_words};
+use crate::scan::{Kind, Word};
 
 /// Where the figures stand in a message.
 #[derive(Debug, Default)]
@@ -15,12 +15,10 @@ pub(super) struct Figures {
     pub target: Option<Span>,
 }
 
-/// Finds the figures of a message that speaks of retrying.
-pub(super) fn find(message: &[u8]) -> Figures {
-    let mut words = Vec::new();
-    find_words(message, &mut words);
-    let (attempt, max_attempts) = attempts(message, &words);
-    Figures { attempt, max_attempts, delay: delay(message, &words), target: target(message, &words) }
+/// Finds the figures of a message that speaks of retrying; `words` are its digit-words.
+pub(super) fn find(message: &[u8], words: &[Word]) -> Figures {
+    let (attempt, max_attempts) = attempts(message, words);
+    Figures { attempt, max_attempts, delay: delay(message, words), target: target(message, words) }
 }
 
 /// A whole number as it stands in a line (`13768`, `-3`).

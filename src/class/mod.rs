@@ -5,11 +5,13 @@
 //! ordinary line costs more trust than a missed one costs output.
 
 mod figures;
+mod stems;
 mod vocabulary;
 
 pub use figures::{delay_ns, number};
 
 use crate::record::{Class, Severity, Span};
+use crate::scan::find_words;
 
 /// What the words of a message say, and where its figures stand (spans of the message).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,11 +36,16 @@ const MESSAGE_BYTES_MAX: usize = 4096;
 #[must_use]
 pub fn guess(severity: Severity, message: &[u8]) -> Guess {
     let message = &message[..message.len().min(MESSAGE_BYTES_MAX)];
-    let class = vocabulary::class_of(severity, message);
+    if !vocabulary::speaks(message) {
+        return Guess::default();
+    }
+    let mut words = Vec::new();
+    find_words(message, &mut words);
+    let class = vocabulary::class_of(severity, message, &words);
     if class == Class::None {
         return Guess::default();
     }
-    let figures = figures::find(message);
+    let figures = figures::find(message, &words);
     Guess { class, attempt: figures.attempt, max_attempts: figures.max_attempts, delay: figures.delay, target: figures.target }
 }
 

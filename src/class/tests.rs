@@ -304,3 +304,11 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn each_word_of_the_vocabulary_can_be_found() {
+    let missed: Vec<_> = vocabulary::words().filter(|word| !vocabulary::speaks(word.as_bytes())).collect();
+    assert!(missed.is_empty(), "these need a stem: {missed:?}");
+    assert!(["status 429", "HTTP 502", "=503", "(504)", "(try 3)", "(TRY #3)"].iter().all(|text| vocabulary::speaks(text.as_bytes())));
+    assert!(!["", "4", "(tr", "took 1503 ms", "request 4290", "users listed in order"].iter().any(|text| vocabulary::speaks(text.as_bytes())));
+}

@@ -1,8 +1,8 @@
-//! The generic words: one automaton over all of them, then cheap looks at what stands round each hit.
+//! The generic words: one search for all of them, then cheap looks at what stands round each hit.
 
 use crate::record::{Class, Severity};
-use crate::scan::{Word, find_words};
-use aho_corasick::AhoCorasick;
+use super::stems::Searcher;
+use crate::scan::Word;
 use std::sync::OnceLock;
 
 /// What must hold round a hit.
@@ -37,11 +37,16 @@ enum Check {
 use Check::{AfterAttempts, Calm, Complaint, Counted, Doing, Exact, Exited, Free, Phrase, Reached, Status, TimedOut};
 
 /// Stands for a digit-word `429` while words are looked for.
-const STATUS_OVERLOAD: &str = "\x01";
+const OVERLOAD: u8 = 1;
 /// Stands for a digit-word `502`, `503` or `504`.
-const STATUS_FAILURE: &str = "\x02";
+const FAILURE: u8 = 2;
 
-/// Word or phrase in lower case, what it says, what must hold.
+/// What is looked for byte by byte, being shorter than any stem.
+const STATUS_OVERLOAD: (&str, Class, Check) = ("\x01", Class::Overload, Status);
+const STATUS_FAILURE: (&str, Class, Check) = ("\x02", Class::Failure, Status);
+const TRY: (&str, Class, Check) = ("(try", Class::Retry, Counted);
+
+/// Word or phrase, what it says, what must hold. Each holds one of the stems by which it is found.
 const WORDS: &[(&str, Class, Check)] = &[
     // It gave up.
     ("giving up", Class::Exhausted, Phrase),
@@ -160,7 +165,6 @@ const WORDS: &[(&str, Class, Check)] = &[
     ("server overloaded", Class::Overload, Doing),
     ("server busy", Class::Overload, Doing),
     ("server is busy", Class::Overload, Doing),
-    (STATUS_OVERLOAD, Class::Overload, Status),
     // It tries again.
     ("retry", Class::Retry, Doing),
     ("retry_in", Class::Retry, Counted),
@@ -191,7 +195,6 @@ const WORDS: &[(&str, Class, Check)] = &[
     ("backoff", Class::Retry, Counted),
     ("back-off", Class::Retry, Counted),
     ("attempt", Class::Retry, Counted),
-    ("(try", Class::Retry, Counted),
     ("restart pause", Class::Retry, Counted),
     ("restarting in", Class::Retry, Doing),
     ("restarting consumer in", Class::Retry, Doing),
@@ -296,7 +299,6 @@ const WORDS: &[(&str, Class, Check)] = &[
     ("times in a row", Class::Failure, Phrase),
     ("waiting for suitable server", Class::Failure, Phrase),
     ("max retries exceeded with url", Class::Failure, Free),
-    (STATUS_FAILURE, Class::Failure, Status),
 ];
 
 /// Which class wins when the words of several stand in one line: the last word on the matter first.
@@ -312,40 +314,83 @@ pub(super) const fn rank(class: Class) -> u8 {
     }
 }
 
-fn automaton() -> &'static AhoCorasick {
-    static AUTOMATON: OnceLock<AhoCorasick> = OnceLock::new();
-    AUTOMATON.get_or_init(|| {
-        AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .build(WORDS.iter().map(|(word, ..)| word))
-            .expect("a few hundred short words fit any automaton")
+fn searcher() -> &'static Searcher {
+    static SEARCHER: OnceLock<Searcher> = OnceLock::new();
+    SEARCHER.get_or_init(|| Searcher::new(words()))
+}
+
+/// The words that are found by their stems.
+pub(super) fn words() -> impl Iterator<Item = &'static str> + Clone {
+    WORDS.iter().map(|&(word, ..)| word)
+}
+
+/// Whether `message` has a word of the vocabulary in it at all. The cheap question that most messages answer with no.
+pub(super) fn speaks(message: &[u8]) -> bool {
+    (has_figure_word(message) && figure_words(message).next().is_some()) || searcher().any(message, |_, _| true)
+}
+
+/// Whether a status or `(try` may stand in `message`. One pass without branches, which the compiler turns into vectors.
+fn has_figure_word(message: &[u8]) -> bool {
+    let second = message.get(1..).unwrap_or_default();
+    let third = message.get(2..).unwrap_or_default();
+    let seen = message.iter().zip(second).zip(third).fold(0u8, |seen, ((&a, &b), &c)| {
+        let overload = (a == b'4') & (b == b'2') & (c == b'9');
+        let failure = (a == b'5') & (b == b'0') & (c.wrapping_sub(b'2') < 3);
+        let counted = (a == b'(') & (b | 0x20 == b't') & (c | 0x20 == b'r');
+        seen | u8::from(overload | failure | counted)
+    });
+    seen != 0
+}
+
+/// Where they stand: a number of three digits on its own, or `(try`.
+fn figure_words(message: &[u8]) -> impl Iterator<Item = usize> + '_ {
+    let is_alone = |at: usize| {
+        let before = at.checked_sub(1).map_or(b' ', |i| message[i]);
+        !before.is_ascii_alphanumeric() && !message.get(at + 3).is_some_and(u8::is_ascii_alphanumeric)
+    };
+    message.windows(3).enumerate().filter_map(move |(at, three)| {
+        let is_one = match three {
+            b"429" | b"502" | b"503" | b"504" => is_alone(at),
+            [b'(', rest @ ..] => rest.eq_ignore_ascii_case(b"tr") && message.get(at + 3).is_some_and(|b| b | 0x20 == b'y'),
+            _ => false,
+        };
+        is_one.then_some(at)
     })
 }
 
-/// The class that the words of `message` speak for.
-pub(super) fn class_of(severity: Severity, message: &[u8]) -> Class {
-    let text = masked(message);
+/// The class that the words of `message` speak for; `words` are its digit-words.
+pub(super) fn class_of(severity: Severity, message: &[u8], words: &[Word]) -> Class {
+    let text = masked(message, words);
     let mut best = Class::None;
-    for hit in automaton().find_overlapping_iter(&text) {
-        let (word, class, check) = WORDS[hit.pattern().as_usize()];
-        if rank(class) > rank(best) && holds(check, word, severity, &text, hit.start(), hit.end()) {
+    let mut judge = |(word, class, check): (&str, Class, Check), start: usize| {
+        if rank(class) > rank(best) && holds(check, word, severity, &text, start, start + word.len()) {
             best = class;
+        }
+    };
+    searcher().any(&text, |index, start| {
+        judge(WORDS[index], start);
+        false
+    });
+    for (at, &b) in text.iter().enumerate() {
+        match b {
+            OVERLOAD => judge(STATUS_OVERLOAD, at),
+            FAILURE => judge(STATUS_FAILURE, at),
+            b'(' if text[at..].get(..TRY.0.len()).is_some_and(|t| t.eq_ignore_ascii_case(TRY.0.as_bytes())) => judge(TRY, at),
+            _ => {}
         }
     }
     best
 }
 
 /// Each digit-word as one byte, so that nothing below can depend on its contents: `0`, or the sign of a status.
-fn masked(message: &[u8]) -> Vec<u8> {
-    let mut words: Vec<Word> = Vec::new();
-    find_words(message, &mut words);
+fn masked(message: &[u8], words: &[Word]) -> Vec<u8> {
     let mut text = Vec::with_capacity(message.len());
     let mut at = 0;
     for word in words {
         text.extend_from_slice(&message[at..word.start as usize]);
         text.push(match word.of(message) {
-            b"429" => STATUS_OVERLOAD.as_bytes()[0],
-            b"502" | b"503" | b"504" => STATUS_FAILURE.as_bytes()[0],
+            b"429" => OVERLOAD,
+            b"502" | b"503" | b"504" => FAILURE,
             _ => b'0',
         });
         at = word.end as usize;

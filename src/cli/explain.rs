@@ -122,7 +122,7 @@ fn explain(line: &[u8]) -> Explanation {
         time: LineTime::new(clock::now(), 0).of(line).map(rfc3339),
         severity: envelope.severity.as_str(),
         fields: fields(&envelope, line),
-        role: format!("{:?}", join::role(&envelope, line)).to_lowercase(),
+        role: format!("{:?}", join::role(&envelope, line, &words)).to_lowercase(),
         is_partial: envelope.partial == Partial::More,
         message: field("message", envelope.message, line),
         decoded: envelope.decoded.as_deref().map(lossy),

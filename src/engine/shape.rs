@@ -195,7 +195,7 @@ impl Learn<'_> {
             hash,
             skeleton: Box::from(scanner.skeleton()),
             checks: checks.collect(),
-            role: join::role(&envelope, line),
+            role: join::role(&envelope, line, words),
             partial: envelope.partial,
             lane_salt: lane_salt(&envelope, line),
             is_decoded: envelope.decoded.is_some(),

@@ -2,6 +2,12 @@ use super::*;
 use crate::envelope::{Envelope, TimeField};
 use crate::record::{Severity, Span};
 
+fn role(envelope: &Envelope, line: &[u8]) -> Role {
+    let mut words = Vec::new();
+    crate::scan::find_words(line, &mut words);
+    super::role(envelope, line, &words)
+}
+
 /// Peels just enough for these tests: `CRI stream F `, then `hh:mm:ss`, then a level word.
 fn peel(line: &str) -> Envelope {
     let mut envelope = Envelope::default();

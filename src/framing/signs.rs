@@ -7,29 +7,104 @@ use super::join::Role;
 use crate::envelope::Envelope;
 use crate::scan::{Word, find_words};
 
-/// Layers that carry a line from the process to us and say nothing about the line itself.
-const TRANSPORT: [&str; 7] = ["cri", "docker", "compose", "kubectl", "stern", "journald", "export"];
+/// Labels of lines that belong to the record before them, though they have a header of their own.
+const DETAILS: [&str; 9] = ["DETAIL:", "HINT:", "CONTEXT:", "STATEMENT:", "QUERY:", "LOCATION:", "BACKTRACE:", "PHP Stack trace:", "PHP   0. "];
 
 /// Longest first word that is looked at as a name, bytes; longer ones are data.
 const NAME_BYTES_MAX: usize = 200;
 
-/// The role of a line whose envelope is known. `line` is the raw line without its line end.
+/// The role of a line whose envelope is known. `line` is the raw line without its line end, `words` are its digit-words.
+///
+/// Most lines have a header and no sign of anything else; they are known by a few of their bytes.
 #[must_use]
-pub fn role(envelope: &Envelope, line: &[u8]) -> Role {
+pub fn role(envelope: &Envelope, line: &[u8], words: &[Word]) -> Role {
     let header = Header::of(envelope, line);
     if header.is_json {
         return Role::Sealed;
     }
+    if header.is_headed && envelope.decoded.is_none() && !may_be_more(envelope, &header, line, words) {
+        return Role::Headed;
+    }
+    closely(envelope, &header, line, words)
+}
+
+/// Whether a headed line must be looked at closely. Never `false` where that would find more than [`Role::Headed`].
+fn may_be_more(envelope: &Envelope, header: &Header, line: &[u8], words: &[Word]) -> bool {
+    let start = (envelope.message.start as usize).min(line.len());
+    let message = &line[start..];
+    may_be_sign(&line[header.inner_start.min(line.len())..])
+        || (header.is_syslog && may_be_sign(&line[unindented(line, start)..]))
+        || may_be_detail(message.trim_ascii_start(), &line[..start])
+        || (may_be_source(envelope) && !has_three_parts(line, start, words))
+}
+
+/// Whether [`sure_sign`] could find something in `text` (or its indentation decides), told by its ends. Signs of the middle are rare bytes.
+fn may_be_sign(text: &[u8]) -> bool {
+    let starts = |prefix: &str| text.starts_with(prefix.as_bytes());
+    let begins = match text.first() {
+        None | Some(b' ' | b'\t'..=b'\r' | b'#') => true,
+        Some(b'T') => starts("Traceback ") || starts("The above "),
+        Some(b'D') => starts("During "),
+        Some(b'F') => starts("File "),
+        Some(b'C') => starts("Caused by:") || starts("Call "),
+        Some(b'S') => starts("Suppressed:") || starts("Stack "),
+        Some(b'E') => starts("Exception "),
+        Some(b'U') => starts("Unhandled "),
+        Some(b'P') => starts("PHP "),
+        Some(b'-') => starts("---"),
+        Some(b'.') => starts("..."),
+        Some(b'[') => starts("[signal ") || starts("[CIRCULAR "),
+        Some(b'(') => starts("(Background "),
+        Some(b'a') => starts("at "),
+        Some(b'c') => starts("created "),
+        Some(b'e') => starts("exit "),
+        Some(b'f') => starts("fatal "),
+        Some(b'g') => starts("goroutine "),
+        Some(b'n') => starts("note: "),
+        Some(b'p') => starts("panic: "),
+        Some(b's') => starts("stack "),
+        Some(b't') => starts("thread "),
+        _ => false,
+    };
+    begins || text.trim_ascii_end().ends_with(b"'") || has_exception_group(text)
+}
+
+/// Whether [`headed`] could find a label at the beginning of `message` or at the end of what stands `before` it.
+fn may_be_detail(message: &[u8], before: &[u8]) -> bool {
+    let begins = matches!(message.first(), Some(b'D' | b'H' | b'C' | b'S' | b'Q' | b'L' | b'B' | b'P'))
+        && (message.starts_with(b"PHP ") || DETAILS.iter().any(|label| message.starts_with(label.as_bytes())));
+    let ends = match before.trim_ascii_end() {
+        // The last letters of the labels.
+        [.., b'L' | b'T' | b'Y' | b'N' | b'E' | b'e', b':'] => DETAILS.iter().any(|label| before.trim_ascii_end().ends_with(label.as_bytes())),
+        _ => false,
+    };
+    begins || ends
+}
+
+/// Whether the text behind `start` has three parts between blanks, a digit-word being whole.
+fn has_three_parts(line: &[u8], start: usize, words: &[Word]) -> bool {
+    let text = line[start..].trim_ascii();
+    let start = start + (line.len() - start - line[start..].trim_ascii_start().len());
+    let is_inside = |at: usize| words.iter().take_while(|word| (word.start as usize) < at).any(|word| at < word.end as usize);
+    memchr::memchr_iter(b' ', text).filter(|&blank| !is_inside(start + blank)).nth(1).is_some()
+}
+
+/// The role by all of a line's bytes.
+fn closely(envelope: &Envelope, header: &Header, line: &[u8], words: &[Word]) -> Role {
     let text = match &envelope.decoded {
-        Some(decoded) => masked(decoded, 0),
-        None => masked(line, header.inner_start),
+        Some(decoded) => {
+            let mut words = Vec::new();
+            find_words(decoded, &mut words);
+            masked(decoded, 0, &words)
+        }
+        None => masked(line, header.inner_start, words),
     };
     if let Some(sign) = sure_sign(&text) {
         return sign;
     }
     if header.is_syslog && envelope.decoded.is_none() {
         // A relay stamps each line of a trace; only what is sure to continue something is taken for it.
-        let text = masked(line, unindented(line, envelope.message.start as usize));
+        let text = masked(line, unindented(line, envelope.message.start as usize), words);
         match sure_sign(&text) {
             Some(Role::Blank) => {}
             Some(sign) => return sign,
@@ -40,7 +115,7 @@ pub fn role(envelope: &Envelope, line: &[u8]) -> Role {
         }
     }
     if header.is_headed {
-        let message = if envelope.decoded.is_some() { text } else { masked(line, envelope.message.start as usize) };
+        let message = if envelope.decoded.is_some() { text } else { masked(line, envelope.message.start as usize, words) };
         return headed(envelope, line, &message);
     }
     let shape = edge(&text);
@@ -63,21 +138,32 @@ struct Header {
 
 impl Header {
     fn of(envelope: &Envelope, line: &[u8]) -> Self {
-        let is_transport = |layer: &&str| TRANSPORT.iter().any(|t| layer == t || layer.strip_prefix(t).is_some_and(|rest| rest.starts_with('/')));
-        let is_json = envelope.layers.iter().any(|l| *l == "json" || l.starts_with("json/"));
-        let is_carried = envelope.layers.iter().any(is_transport);
+        let (mut is_json, mut is_carried, mut has_layer) = (false, false, false);
+        for &layer in &envelope.layers {
+            match kind(layer) {
+                "json" => is_json = true,
+                // Layers that carry a line from the process to us and say nothing about the line itself.
+                "cri" | "docker" | "compose" | "kubectl" | "stern" | "journald" | "export" => is_carried = true,
+                // A level word alone (`SEVERE: text`) is no header: it begins a line of a record as often as a record.
+                _ => has_layer |= layer != "level",
+            }
+        }
+        has_layer |= is_json;
         let inner_start = if is_carried { inner_start(envelope, line) } else { 0 };
         // The runtime's stamp hides the line's own: then the line had one if more than a level was peeled off behind the transport.
         let peeled = line.get(inner_start..envelope.message.start as usize).unwrap_or_default();
         let has_own_time = envelope.time.is_some() && (!is_carried || !is_blank_or_level(peeled));
-        // A level word alone (`SEVERE: text`) is no header: it begins a line of a record as often as a record.
-        let has_layer = envelope.layers.iter().any(|l| !is_transport(l) && *l != "level");
         let has_level = envelope.severity != crate::record::Severity::Unknown;
         let has_origin = envelope.logger.is_some() || envelope.thread.is_some() || envelope.pid.is_some();
         let is_bare_level = has_level && !has_own_time && !has_layer && !has_origin;
         let is_syslog = envelope.layers.last() == Some(&"syslog");
         Self { is_json, is_syslog, is_headed: !is_bare_level && (has_own_time || has_layer || has_origin || has_level), has_level, inner_start }
     }
+}
+
+/// `json` of `json/zap`.
+fn kind(layer: &str) -> &str {
+    layer.bytes().position(|b| b == b'/').map_or(layer, |slash| &layer[..slash])
 }
 
 /// Where the text behind the transport begins, its indentation included.
@@ -90,10 +176,12 @@ fn inner_start(envelope: &Envelope, line: &[u8]) -> usize {
             return (third + 1).min(message);
         }
     }
-    for mark in [&b" | "[..], b"] "] {
-        if let Some(at) = memchr::memmem::find(&line[..message], mark) {
-            return at + mark.len();
-        }
+    let before = &line[..message];
+    if let Some(bar) = memchr::memchr_iter(b'|', before).find(|&bar| before[..bar].ends_with(b" ") && before[bar + 1..].starts_with(b" ")) {
+        return bar + 2;
+    }
+    if let Some(bracket) = memchr::memchr_iter(b']', before).find(|&bracket| before[bracket + 1..].starts_with(b" ")) {
+        return bracket + 2;
     }
     unindented(line, message)
 }
@@ -115,10 +203,8 @@ fn is_blank_or_level(peeled: &[u8]) -> bool {
     }
 }
 
-/// The bytes from `start` on, each digit-word as one `0`.
-fn masked(line: &[u8], start: usize) -> Vec<u8> {
-    let mut words: Vec<Word> = Vec::new();
-    find_words(line, &mut words);
+/// The bytes from `start` on, each of the digit-words as one `0`.
+fn masked(line: &[u8], start: usize, words: &[Word]) -> Vec<u8> {
     let mut text = Vec::with_capacity(line.len().saturating_sub(start));
     let mut at = start.min(line.len());
     for word in words {
@@ -143,7 +229,7 @@ fn sure_sign(text: &[u8]) -> Option<Role> {
     let is_indented = matches!(text[0], b' ' | b'\t');
     let starts = |prefix: &str| body.starts_with(prefix.as_bytes());
     let has = |part: &str| memchr::memmem::find(body, part.as_bytes()).is_some();
-    if starts("Traceback (most recent call last)") || has("Exception Group Traceback (most recent call last)") {
+    if starts("Traceback (most recent call last)") || has_exception_group(body) {
         return Some(Role::Traceback);
     }
     if starts("File \"") && has("\", line 0") {
@@ -192,6 +278,11 @@ fn sure_sign(text: &[u8]) -> Option<Role> {
     None
 }
 
+/// `  + Exception Group Traceback (most recent call last):`, behind whatever frame is drawn round it.
+fn has_exception_group(text: &[u8]) -> bool {
+    memchr::memchr_iter(b'G', text).any(|at| text[at..].starts_with(b"Group Traceback (most recent call last)") && text[..at].ends_with(b"Exception "))
+}
+
 fn is_elision(body: &[u8]) -> bool {
     let ends = [&b" more"[..], b"common frames omitted", b"common frames truncated"];
     (body.starts_with(b"... 0 ") && ends.iter().any(|end| body.ends_with(end)))
@@ -229,7 +320,6 @@ fn is_frame(body: &[u8], is_indented: bool) -> bool {
 
 /// A line with a header of its own.
 fn headed(envelope: &Envelope, line: &[u8], message: &[u8]) -> Role {
-    const DETAILS: [&str; 9] = ["DETAIL:", "HINT:", "CONTEXT:", "STATEMENT:", "QUERY:", "LOCATION:", "BACKTRACE:", "PHP Stack trace:", "PHP   0. "];
     let message = message.trim_ascii();
     let before = line.get(..envelope.message.start as usize).unwrap_or_default().trim_ascii_end();
     let is_label = |label: &str| {
@@ -241,7 +331,7 @@ fn headed(envelope: &Envelope, line: &[u8], message: &[u8]) -> Role {
         return Role::Detail;
     }
     let is_word = |word: &[u8]| !word.is_empty() && word.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$' | b'<' | b'>'));
-    if envelope.time.is_some() && envelope.severity == crate::record::Severity::Unknown {
+    if may_be_source(envelope) {
         let mut parts = message.split(|&b| b == b' ');
         let is_source = match (parts.next(), parts.next(), parts.next()) {
             (Some(class), Some(method), None) => class.contains(&b'.') && class.split(|&b| b == b'.').all(is_word) && is_word(method),
@@ -254,6 +344,11 @@ fn headed(envelope: &Envelope, line: &[u8], message: &[u8]) -> Role {
         }
     }
     Role::Headed
+}
+
+/// Whether time, class and method may be all there is.
+fn may_be_source(envelope: &Envelope) -> bool {
+    envelope.time.is_some() && envelope.severity == crate::record::Severity::Unknown
 }
 
 fn follows_half_day(line: &[u8], at: usize) -> bool {
@@ -340,4 +435,44 @@ fn is_go_call(body: &[u8]) -> bool {
 fn starts_with_level(text: &[u8]) -> bool {
     let word = text.iter().take_while(|b| b.is_ascii_alphabetic()).count();
     text[word..].starts_with(b": ") && crate::record::Severity::from_word(&text[..word]).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What a line is known for at a glance must be what a close look finds.
+    fn check(line: &[u8]) {
+        let mut words = Vec::new();
+        find_words(line, &mut words);
+        let envelope = crate::envelope::peel(line, &words);
+        let header = Header::of(&envelope, line);
+        if !header.is_json {
+            assert_eq!(role(&envelope, line, &words), closely(&envelope, &header, line, &words), "{}", line.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_glance_sees_what_a_close_look_sees() {
+        for header in ["", "10:00:00 ", "2026-11-23T10:00:00Z INFO ", "2026-11-23T10:00:00Z stderr F ", "web-1  | ", "<13>Nov 23 10:00:00 node-1 app[7]: ", "Nov 23, 2026 10:00:00 AM "] {
+            for text in ["text", "", " x", "\tat a.B(C.java:1)", "at a.B(C.java:1)", "... 12 more", "#0 f()", "goroutine 7 [running]:", "x.rb:1:in `f'", "exit status 2", "DETAIL: x", "a.B run"] {
+                check(format!("{header}{text}").as_bytes());
+            }
+        }
+        check(b"Nov 23 10:00:00 node-1 app[7]:   + Exception Group Traceback (most recent call last):");
+        check(b"2026-11-23 10:00:00.123 UTC [71] user@shop STATEMENT:  select 1");
+    }
+
+    proptest! {
+        #[test]
+        fn also_in_lines_that_look_like_logs(parts in prop::collection::vec(prop_oneof![
+            Just("2026-11-23T10:00:00.001Z "), Just("Nov 23 10:00:00 "), Just("host-1 "), Just("app[7]: "), Just("INFO "), Just("stderr F "), Just("web-1 | "), Just(" "), Just("\t"),
+            Just("Traceback (most recent call last):"), Just("Caused by: "), Just("at a.b.C(D.java:1)"), Just("goroutine 1 [running]:"), Just("#0 "), Just("... 3 more"), Just("a.B "),
+            Just("run"), Just("DETAIL:  "), Just("Exception "), Just("Group Traceback (most recent call last)"), Just("':"), Just("'"), Just("2026-11-23 10:00:00"), Just("panic: "), Just("x.rb:1:in "),
+            Just("PHP "), Just("exit status 2"), Just("note: run with `RUST_BACKTRACE"), Just("thread 'a' panicked at b:"), Just("5"), Just("\"log\":"), Just("--- End of "), Just("---> "),
+        ], 0..9)) {
+            check(parts.concat().as_bytes());
+        }
+    }
 }

@@ -48,7 +48,7 @@ pub fn run(mut input: impl BufRead, mut output: impl Write, options: Fingerprint
         let text = text.strip_suffix(b"\r").unwrap_or(text);
         scan::find_words(text, &mut words);
         let envelope = envelope::peel(text, &words);
-        let role = join::role(&envelope, text);
+        let role = join::role(&envelope, text, &words);
         let template = template::build(text, &words, &envelope).text;
         if let Some(record) = &mut open
             && record.lines < JOIN_LINES_MAX as u64

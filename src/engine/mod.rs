@@ -8,7 +8,7 @@ mod shape;
 
 pub use options::{Mode, Options};
 
-use crate::class;
+use crate::class::{self, prevailing};
 use crate::collapse::summary::Summary;
 use crate::collapse::{Closed, Collapse, Plain, Verdict};
 use crate::envelope::{Partial, stamp};
@@ -182,7 +182,7 @@ impl Engine {
     pub fn new(options: Options) -> Self {
         Self {
             user: UserRules::new(&options),
-            classifier: Classifier::default(),
+            classifier: Classifier::new(options.rules.as_ref()),
             scanner: Scanner::new(),
             head_scanner: Scanner::new(),
             shapes: Shapes::new(options.shapes_max),
@@ -684,11 +684,14 @@ fn push_part(parts: &mut Vec<JoinedPart>, part: Part, shape: &Shape) {
 /// The fingerprint of a record of several lines: the head's severity and words, and what its exceptions say.
 fn joined_fingerprint(head: &Fingerprint, parts: &[JoinedPart]) -> Arc<Fingerprint> {
     let lines: Vec<(Part, &str)> = parts.iter().map(|(part, line)| (*part, &*line.template)).collect();
-    let said = parts.iter().map(|(_, line)| line).find(|line| line.class.is_retry_like());
-    let (class, source) = match said {
-        Some(line) if !head.class.is_retry_like() => (line.class, line.source.clone()),
-        _ => (head.class, head.source.clone()),
-    };
+    // An exception may say what the header does not, or that it was the last attempt.
+    let (mut class, mut source) = (head.class, &head.source);
+    for (part, line) in parts {
+        if matches!(part, Part::Exception | Part::Cause) && prevailing(class, line.class) != class {
+            (class, source) = (line.class, &line.source);
+        }
+    }
+    let source = source.clone();
     Arc::new(Fingerprint::new(head.severity, trace::compose(&head.template, &lines), class, source))
 }
 

@@ -2,7 +2,9 @@
 
 pub use crate::collapse::Mode;
 use crate::collapse::Settings;
+use crate::rules::RuleSet;
 use crate::time::{SECOND, UnixNanos};
+use std::sync::Arc;
 
 /// Settings of the engine.
 #[derive(Clone, Debug)]
@@ -47,6 +49,8 @@ pub struct Options {
     pub pass: Vec<String>,
     /// Records whose text contains one of these are dropped and counted.
     pub drop: Vec<String>,
+    /// Rules in place of the packs that are compiled in (which a set with the user's rules contains).
+    pub rules: Option<Arc<RuleSet>>,
     /// Keeps totals per fingerprint for `report`.
     pub totals: bool,
 }
@@ -74,6 +78,7 @@ impl Default for Options {
             mask_secrets: true,
             pass: Vec::new(),
             drop: Vec::new(),
+            rules: None,
             totals: false,
         }
     }

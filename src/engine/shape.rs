@@ -3,8 +3,8 @@
 //! A shape is one skeleton (and, where a decision looked into digit-words, their contents). Everything that the slow
 //! path found is kept as positions relative to the digit-words, so that a later line of the shape is read by position.
 
-use super::classify::Classifier;
-use crate::envelope::{self, Partial, TimeField};
+use super::classify::{Classified, Classifier};
+use crate::envelope::{self, Envelope, ExtraPart, Partial, TimeField};
 use crate::fingerprint::{Fingerprint, template};
 use crate::framing::join::{self, Role};
 use crate::record::Span;
@@ -89,8 +89,6 @@ pub(super) struct Shape {
     pub partial: Partial,
     /// Tells writers that share a stream apart, beside `instance`: CRI's `stdout` and `stderr`.
     pub lane_salt: u64,
-    /// Whether the message stands in the line with escapes: the message cannot be cut out by position.
-    pub is_decoded: bool,
     /// Not UTF-8, or NUL in it.
     pub is_odd: bool,
     pub time: Option<(Field, u8)>,
@@ -184,13 +182,15 @@ impl Learn<'_> {
         let envelope = envelope::peel(line, words);
         let template = template::build(line, words, &envelope);
         let message = envelope.decoded.as_deref().unwrap_or_else(|| envelope.message.of(line));
-        let (guess, source) = self.classifier.classify(envelope.severity, message);
+        let texts = envelope.extras.iter().filter_map(|extra| if let ExtraPart::Text(span) = extra.part { Some(span.of(line)) } else { None });
+        let Classified { guess, source, delay_unit, discriminators } = self.classifier.classify(envelope.severity, message, texts);
         let field = |span: Option<Span>| span.map(|span| Field::new(span, words));
-        // Figures of a message with escapes have no place in the raw line.
-        let in_message = |span: Option<Span>| {
-            if envelope.decoded.is_some() { None } else { field(span.map(|span| span.shift(envelope.message.start as usize))) }
-        };
-        let checks = envelope.discriminators.iter().chain(&template.discriminators).map(|&span| (Field::new(span, words), Box::from(span.of(line))));
+        let is_decoded = envelope.decoded.is_some();
+        let in_message = |span: Option<Span>| field(span.and_then(|span| in_line(&envelope, span)));
+        let deciding = discriminators.iter().filter_map(|&span| in_line(&envelope, span));
+        let escaped = words.iter().filter(|word| is_decoded && is_escaped(line, word)).map(|word| Span { start: word.start, end: word.end });
+        let checks = envelope.discriminators.iter().chain(&template.discriminators).copied().chain(deciding).chain(escaped);
+        let checks = checks.map(|span| (Field::new(span, words), Box::from(span.of(line))));
         Shape {
             hash,
             skeleton: Box::from(scanner.skeleton()),
@@ -198,7 +198,6 @@ impl Learn<'_> {
             role: join::role(&envelope, line, words),
             partial: envelope.partial,
             lane_salt: lane_salt(&envelope, line),
-            is_decoded: envelope.decoded.is_some(),
             is_odd: memchr::memchr2(0, MARK, line).is_some() || std::str::from_utf8(line).is_err(),
             time: envelope.time.map(|TimeField { span, format }| (Field::new(span, words), format)),
             message: Field::new(envelope.message, words),
@@ -209,7 +208,7 @@ impl Learn<'_> {
             instance: field(envelope.instance),
             attempt: in_message(guess.attempt),
             max_attempts: in_message(guess.max_attempts),
-            delay_key: guess.delay.map_or(Box::default(), |delay| delay_key(message, delay)),
+            delay_key: guess.delay.map_or(Box::default(), |delay| delay_key(message, delay, delay_unit)),
             delay: in_message(guess.delay),
             target: in_message(guess.target),
             fingerprint: Arc::new(Fingerprint::new(envelope.severity, template.text, guess.class, source)),
@@ -221,13 +220,26 @@ impl Learn<'_> {
 /// Longest key that can name the unit of a delay, bytes.
 const DELAY_KEY_MAX: usize = 32;
 
-fn delay_key(message: &[u8], delay: Span) -> Box<[u8]> {
+fn delay_key(message: &[u8], delay: Span, unit: &str) -> Box<[u8]> {
+    if !unit.is_empty() {
+        return Box::from(unit.as_bytes());
+    }
     let end = (delay.start as usize).min(message.len());
     Box::from(&message[end.saturating_sub(DELAY_KEY_MAX)..end])
 }
 
+/// Where a span of the message stands in the raw line; figures of a message with escapes have no place there.
+fn in_line(envelope: &Envelope, span: Span) -> Option<Span> {
+    envelope.decoded.is_none().then(|| span.shift(envelope.message.start as usize))
+}
+
+/// Whether a digit-word begins with the letter of an escape (`\n5`, `\u00e9`): its contents say what the text is.
+fn is_escaped(line: &[u8], word: &Word) -> bool {
+    word.start > 0 && line[word.start as usize - 1] == b'\\'
+}
+
 /// CRI writes two pipes into one file: partial lines and traces of one must not take up lines of the other.
-fn lane_salt(envelope: &envelope::Envelope, line: &[u8]) -> u64 {
+fn lane_salt(envelope: &Envelope, line: &[u8]) -> u64 {
     if envelope.layers.first() != Some(&"cri") {
         return 0;
     }

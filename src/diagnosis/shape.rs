@@ -78,7 +78,8 @@ pub fn shape(typical: &[f64], spread: f64) -> Shape {
     if growth < CONSTANT_GROWTH || falls * 4 > rising.len() {
         return Shape::Unknown;
     }
-    if rising.len() < 3 {
+    // A true row of waits never falls; with noise in it only the growth is sure.
+    if rising.len() < 3 || falls > 0 {
         return Shape::Growing { base: rising[0], cap };
     }
     let (linear_error, base, step) = fit_linear(rising);

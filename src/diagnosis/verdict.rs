@@ -293,11 +293,12 @@ impl Diagnosis {
         let (keys, _) = self.chains.distinct();
         if middle < 20.0 && lane.all.share_to(interval_bucket(20 * MILLI)) >= 0.75 {
             // A merged stream of many is tight without any worker being so.
-            if source == Source::Stream && total < 100 {
+            let is_numbered = self.chains.single_steps + self.chains.down_steps >= total / 2;
+            if source == Source::Stream && total < 100 && !is_numbered {
                 return None;
             }
             let note = format!("{total} intervals, half of them below {}", show_ms(middle));
-            return (source == Source::Keys || self.has_constant_rate()).then_some(Finding {
+            return (source == Source::Keys || is_numbered || self.is_not_slowing()).then_some(Finding {
                 shape: Shape::Constant(middle),
                 source,
                 evidence: total,
@@ -342,14 +343,18 @@ impl Diagnosis {
         if typical.len() >= needed {
             let shape = shape(&typical, known_spread);
             // One worker's single intervals are no medians: a constant needs the whole histogram behind it.
-            if shape != Shape::Unknown {
+            let is_single = lane.positions.iter().all(|place| place.counts.total() < 3);
+            let third = (typical.len() / 3).max(1);
+            let rise = median(&typical[typical.len() - third..]) / median(&typical[..third]).max(0.01);
+            let is_ordered = matches!(shape, Shape::Constant(_)) || !is_single || agreement(&typical) >= 0.5 && rise >= 1.8;
+            if shape != Shape::Unknown && is_ordered {
                 return finding(shape, format!("intervals by position: {}", show_row(&typical)));
             }
         }
         self.from_growth(&typical).map_or_else(
             || {
                 let early = median(&typical[..typical.len().min(4)]);
-                let is_steady = total >= 20 && typical.len() >= 4 && (0.6..1.6).contains(&(middle / early.max(0.5))) && self.has_constant_rate();
+                let is_steady = total >= 20 && typical.len() >= 4 && middle / early.max(0.5) < 1.6 && self.is_not_slowing();
                 if is_steady { finding(Shape::Constant(middle), format!("{total} intervals around {}, early and late alike", show_ms(middle))) } else { None }
             },
             |base| finding(Shape::Growing { base, cap: None }, format!("intervals by position grow: {}", show_row(&typical))),
@@ -363,17 +368,17 @@ impl Diagnosis {
         }
         let third = typical.len() / 3;
         let (early, late) = (median(&typical[..third.max(2)]), median(&typical[typical.len() - third.max(2)..]));
-        let mut agree = 0_i32;
-        for (at, earlier) in typical.iter().enumerate() {
-            agree += typical[at + 1..].iter().map(|later| if later > earlier { 1 } else { -1 }).sum::<i32>();
-        }
-        let pairs = (typical.len() * (typical.len() - 1) / 2) as f64;
-        (late > 3.0 * early && f64::from(agree) / pairs >= 0.5).then_some(early)
+        (late > 3.0 * early && agreement(typical) >= 0.5).then_some(early)
     }
 
     /// A backoff that an outer loop starts again and again: the same short row of gaps repeats.
     fn from_cycle(&self, source: Source) -> Option<Finding> {
         let gaps: Vec<f64> = self.chains.sample().iter().map(|gap| *gap as f64 / MILLI as f64).collect();
+        let middle = median(&gaps);
+        let near = gaps.iter().filter(|gap| (**gap / middle.max(0.01)).ln().abs() < 0.2).count();
+        if near * 10 >= gaps.len() * 7 {
+            return None;
+        }
         for period in 2..=8 {
             if gaps.len() < 2 * period + 2 {
                 break;
@@ -485,16 +490,19 @@ impl Diagnosis {
             return None;
         }
         let (all, eighth, quarter) = (merged.records_until(last), merged.records_until(last - 3), merged.records_until(last - 2));
-        (all >= 40 && eighth >= 4).then(|| (8.0 * eighth as f64 / all as f64, 4.0 * quarter as f64 / all as f64, all))
+        (all >= 40 && eighth >= 8).then(|| (8.0 * eighth as f64 / all as f64, 4.0 * quarter as f64 / all as f64, all))
     }
 
-    fn has_constant_rate(&self) -> bool {
-        self.trend().is_none_or(|(early, late, _)| (0.4..=1.9).contains(&early) && late <= 1.7)
+    /// A rate that rises (instances that start one after another) is no backoff.
+    fn is_not_slowing(&self) -> bool {
+        self.trend().is_none_or(|(early, late, _)| early <= 1.9 && late <= 1.7)
     }
 
     fn tell_policy(&self, verdict: &mut Verdict, finding: &Finding, observed: Option<f64>) {
         verdict.source = finding.source;
-        verdict.jitter = finding.jitter;
+        // Of a hot loop, latency is all that is seen.
+        let is_hot = finding.source != Source::Text && finding.typical_ms < 250.0;
+        verdict.jitter = if is_hot { Tri::Unknown } else { finding.jitter };
         let is_text = finding.source == Source::Text;
         let known = |value: f64| value.is_finite().then_some(value);
         verdict.interval_ms = if is_text { observed.or(known(finding.typical_ms)) } else { known(finding.typical_ms) };
@@ -653,6 +661,22 @@ impl Diagnosis {
     }
 }
 
+/// Kendall's tau of a row with its order, values within 8 % taken for equal: 1 = rises all the way.
+fn agreement(row: &[f64]) -> f64 {
+    let mut sum = 0.0;
+    let mut pairs = 0.0_f64;
+    for (at, earlier) in row.iter().enumerate() {
+        for later in &row[at + 1..] {
+            let ratio = later / earlier.max(0.01);
+            if !(0.926..=1.08).contains(&ratio) {
+                sum += if ratio > 1.0 { 1.0 } else { -1.0 };
+                pairs += 1.0;
+            }
+        }
+    }
+    sum / pairs.max(1.0)
+}
+
 struct LockStep {
     /// Records in a volley.
     volley: f64,
@@ -669,7 +693,7 @@ fn lane_spread(lane: &Lane) -> f64 {
     };
     let spreads: Vec<f64> = lane.positions.iter().filter(|place| place.counts.total() >= 5).map(|place| lower_half(&place.counts)).collect();
     let mut spread = if spreads.is_empty() { f64::NAN } else { median(&spreads) };
-    if lane.ratios.total() >= 8 {
+    if lane.ratios.total() >= 20 {
         let middle = lane.ratios.quantile(0.5, ratio_bounds).abs();
         if middle < 0.15 {
             let (quarter, three) = (lane.ratios.quantile(0.25, ratio_bounds), lane.ratios.quantile(0.75, ratio_bounds));

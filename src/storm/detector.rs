@@ -21,6 +21,10 @@ const GRACE_SECONDS: i64 = 60;
 const GRACE_RATE: f64 = 100.0;
 const GRACE_FIRE_SECONDS: u32 = 10;
 
+/// Records since the onset that make a storm hot after 3 s: with known instances, and without.
+const HOT_RECORDS: u64 = 300;
+const HOT_RECORDS_UNKEYED: u64 = 3000;
+
 /// Which rule made it fire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
@@ -357,7 +361,9 @@ impl Detector {
         let is_high = rate >= need;
         let per_key = self.people.distinct().map(|(keys, _)| self.records as f64 / (keys.max(1)) as f64);
         let repeats = |least: f64| per_key.is_none_or(|value| value >= least);
-        if p >= 3 && self.records >= 300 && q >= 0.8 && per_key.is_some_and(|value| value >= 15.0) {
+        // Without a key nobody knows how many tries are one instance's: then ten times the records.
+        let is_hot = per_key.map_or(self.records >= HOT_RECORDS_UNKEYED, |value| self.records >= HOT_RECORDS && value >= 15.0);
+        if p >= 3 && q >= 0.8 && is_hot {
             Some(Rule::Hot)
         } else if p >= 5 && self.records >= 50 && q >= 0.6 && repeats(4.0) && is_high {
             Some(Rule::Flat)

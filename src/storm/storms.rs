@@ -5,7 +5,7 @@ use super::detector::{Detector, State, Step};
 use super::incident::{Incident, Kind, MEMBERS_MAX, Member};
 use super::people::{People, stream_hash};
 use super::report::{AlertLevel, Phase, StormEvent, StormReport, Trigger};
-use crate::diagnosis::{Diagnosis, Observation, Verdict};
+use crate::diagnosis::{Diagnosis, hash_of, Observation, Verdict};
 use crate::fingerprint::Fingerprint;
 use crate::occurrence::Occurrence;
 use crate::record::{Class, FingerprintIndex, Severity};
@@ -225,8 +225,10 @@ impl Storms {
 
     /// The input has ended: what still goes on is told so.
     pub fn drain(&mut self, now: UnixNanos, out: &mut dyn FnMut(StormEvent)) {
-        self.advance(now, out);
+        // The last second is over, too: nothing more will come.
+        self.advance(UnixNanos((self.now.max(now).second() + 1).saturating_mul(SECOND)), out);
         self.release(i64::MAX);
+        self.now = now;
         for at in 0..self.incidents.len() {
             if self.incidents[at].is_firing() {
                 out(StormEvent::OngoingAtEnd(Box::new(self.report(at))));
@@ -870,9 +872,7 @@ fn slot_last(slots: &[Option<Slot>], number: u32) -> i64 {
 /// The program that is restarted: the rule's target, else the instance, else the stream; with its name.
 fn program_of<'a>(seen: &Occurrence<'a>) -> (u64, &'a [u8]) {
     if let Some(target) = seen.target {
-        // FNV-1a: the target has no hash yet.
-        let hash = target.iter().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3));
-        return (hash, target);
+        return (hash_of(target), target);
     }
     if seen.instance_hash != 0 { (seen.instance_hash, seen.instance.unwrap_or_default()) } else { (stream_hash(seen.stream.0), b"") }
 }

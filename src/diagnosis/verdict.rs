@@ -238,7 +238,8 @@ impl Diagnosis {
         let places: Vec<_> = hints.positions.iter().skip_while(|place| place.0 == 0).take_while(|place| place.0 > 0).collect();
         let means: Vec<f64> = places.iter().map(|place| place.1 as f64 / f64::from(place.0) / 1000.0).collect();
         let spreads: Vec<f64> = places.iter().filter(|place| place.0 >= 3).map(|place| (place.3 - place.2) as f64 / (place.1 as f64 / f64::from(place.0)).max(1.0)).collect();
-        let is_ordered = self.merged.numbered * 2 > self.merged.records || !self.several_workers();
+        let is_numbered = self.merged.numbered * 2 > self.merged.records;
+        let is_ordered = is_numbered || !self.several_workers();
         let mut jitter = if !is_ordered || spreads.is_empty() {
             Tri::Unknown
         } else if median(&spreads) > 0.15 {
@@ -260,6 +261,15 @@ impl Diagnosis {
         let values: Vec<f64> = hints.values.iter().map(|value| value.0 as f64 / MILLI as f64).collect();
         let repeats = hints.values.iter().filter(|value| value.1 > 1).count();
         let spread = if jitter == Tri::Yes { 0.5 } else { 0.0 };
+        let is_repeating = repeats * 4 >= values.len() * 3;
+        if !is_numbered && !hints.has_more_values && (3..=16).contains(&values.len()) && (is_repeating || !is_ordered && values.len() <= 4) {
+            // The same few delays again and again: sorted, they are the policy, whoever said them.
+            let positive: Vec<f64> = values.iter().copied().filter(|value| *value > 0.0).collect();
+            let shape = shape(&positive, 0.0);
+            if shape != Shape::Unknown {
+                return found(shape, jitter, 0.0, format!("{} different stated delays from {} to {}", values.len(), show_ms(values[0]), show_ms(greatest as f64 / MILLI as f64)));
+            }
+        }
         if is_ordered && means.len() >= 3 {
             let shape = shape(&means, spread);
             let is_exact = jitter != Tri::Yes;
@@ -268,13 +278,6 @@ impl Diagnosis {
             }
             if means.len() >= 4 && means[means.len() - 1] > 2.0 * means[0] {
                 return found(Shape::Growing { base: means[0], cap: None }, jitter, spread, format!("{} stated delays, growing", hints.count));
-            }
-        }
-        if !hints.has_more_values && values.len() <= 16 && (values.len() <= 4 || repeats * 2 >= values.len()) && values.len() >= 3 {
-            let positive: Vec<f64> = values.iter().copied().filter(|value| *value > 0.0).collect();
-            let shape = shape(&positive, 0.0);
-            if shape != Shape::Unknown {
-                return found(shape, jitter, 0.0, format!("{} different stated delays from {} to {}", values.len(), show_ms(values[0]), show_ms(greatest as f64 / MILLI as f64)));
             }
         }
         None

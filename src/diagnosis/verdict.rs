@@ -196,13 +196,13 @@ impl Diagnosis {
     fn lane(&self) -> &Lane {
         let lines = &self.chains.lines;
         let tight = lines.all.share_to(interval_bucket(SAME_ATTEMPT) - 1);
-        let bursts = self.chains.attempts.all.total();
+        let bursts = self.chains.attempts().all.total();
         // Numbered lines are attempts; a loop that never pauses is a hot loop, not one attempt with a thousand lines.
         if self.merged.numbered * 2 > self.merged.records && self.chains.repeated_attempts * 4 < self.merged.records || !(0.1..0.97).contains(&tight) || bursts < 3 {
             return lines;
         }
-        let pause = self.chains.attempts.all.quantile(0.5, interval_bounds);
-        if pause > 3.0 * SAME_ATTEMPT as f64 / MILLI as f64 { &self.chains.attempts } else { lines }
+        let pause = self.chains.attempts().all.quantile(0.5, interval_bounds);
+        if pause > 3.0 * SAME_ATTEMPT as f64 / MILLI as f64 { self.chains.attempts() } else { lines }
     }
 
     /// The chain rules of several workers behind one key.
@@ -270,8 +270,17 @@ impl Diagnosis {
                 return found(shape, jitter, 0.0, format!("{} different stated delays from {} to {}", values.len(), show_ms(values[0]), show_ms(greatest as f64 / MILLI as f64)));
             }
         }
+        let typical = hints.sum_us as f64 / hints.count as f64 / 1000.0;
+        let is_keyed = self.keyed * 2 > self.merged.records;
+        let range = greatest.max(1) as f64 / least.max(1) as f64;
+        if !is_numbered && !is_keyed && range > 8.0 && means.len() >= 4 && typical > 2.5 * median(&means[..4]) {
+            return found(Shape::Growing { base: median(&means[..4]), cap: None }, Tri::Unknown, spread, format!("{} stated delays, the first around {}, all around {}", hints.count, show_ms(median(&means[..4])), show_ms(typical)));
+        }
         if is_ordered && means.len() >= 3 {
-            let shape = shape(&means, spread);
+            let shape = match shape(&means, spread) {
+                Shape::Constant(_) if range > 4.0 || !is_numbered && !is_keyed => Shape::Unknown,
+                other => other,
+            };
             let is_exact = jitter != Tri::Yes;
             if shape != Shape::Unknown && (is_exact || !matches!(shape, Shape::Growing { .. })) {
                 return found(shape, jitter, spread, format!("{} stated delays from {} to {}", hints.count, show_ms(values[0]), show_ms(greatest as f64 / MILLI as f64)));
@@ -294,9 +303,12 @@ impl Diagnosis {
         }
         let middle = lane.typical_ms();
         let (keys, _) = self.chains.distinct();
-        if middle < 20.0 && lane.all.share_to(interval_bucket(20 * MILLI)) >= 0.75 {
+        // Bursts with pauses between them are no hot loop, nor is one burst of each worker.
+        let mean = lane.sum_us as f64 / total as f64 / 1000.0;
+        let is_numbered = self.chains.single_steps + self.chains.down_steps >= total / 2;
+        let is_unbroken = is_numbered || mean < 100.0 && total >= 8 * keys;
+        if middle < 20.0 && is_unbroken && lane.all.share_to(interval_bucket(20 * MILLI)) >= 0.75 {
             // A merged stream of many is tight without any worker being so.
-            let is_numbered = self.chains.single_steps + self.chains.down_steps >= total / 2;
             if source == Source::Stream && total < 100 && !is_numbered {
                 return None;
             }
@@ -339,10 +351,6 @@ impl Diagnosis {
         };
         let known_spread = if spread.is_nan() { 0.0 } else { spread };
         let finding = |shape, note| Some(Finding { shape, source, evidence: total, jitter, spread: known_spread, typical_ms: middle, note });
-        let (low, high) = (lane.all.quantile(0.1, interval_bounds), lane.all.quantile(0.9, interval_bounds));
-        if high / low.max(0.5) < 1.5 {
-            return finding(Shape::Constant(middle), format!("{total} intervals from {} to {} (10th to 90th percentile)", show_ms(low), show_ms(high)));
-        }
         if typical.len() >= needed {
             let shape = shape(&typical, known_spread);
             // One worker's single intervals are no medians: a constant needs the whole histogram behind it.
@@ -354,9 +362,15 @@ impl Diagnosis {
                 return finding(shape, format!("intervals by position: {}", show_row(&typical)));
             }
         }
+        let (low, high) = (lane.all.quantile(0.1, interval_bounds), lane.all.quantile(0.9, interval_bounds));
+        let early = median(&typical[..typical.len().min(4)]);
+        // A capped backoff is regular, too, at its cap; and one interval of each worker says nothing about the next.
+        let is_early_alike = if typical.is_empty() { lane.positions.iter().all(|place| place.counts.total() == 0) } else { typical.len() >= 3 && (0.6..1.6).contains(&(middle / early.max(0.5))) };
+        if high / low.max(0.5) < 1.5 && is_early_alike {
+            return finding(Shape::Constant(middle), format!("{total} intervals from {} to {} (10th to 90th percentile)", show_ms(low), show_ms(high)));
+        }
         self.from_growth(&typical).map_or_else(
             || {
-                let early = median(&typical[..typical.len().min(4)]);
                 let is_steady = total >= 20 && typical.len() >= 4 && middle / early.max(0.5) < 1.6 && self.is_not_slowing();
                 if is_steady { finding(Shape::Constant(middle), format!("{total} intervals around {}, early and late alike", show_ms(middle))) } else { None }
             },
@@ -395,21 +409,13 @@ impl Diagnosis {
             }
             // The cycle begins at its shortest gap; the longest gap before it is the outer loop's pause.
             let begin = cycle.iter().position(|gap| *gap == least).unwrap_or(0);
-            let mut row: Vec<f64> = (0..period).map(|at| cycle[(begin + at) % period]).collect();
-            if period >= 3 && row[period - 1] > 6.0 * row[period - 2] {
-                row.pop();
-            }
-            let rises = row.windows(2).all(|pair| pair[1] >= pair[0] * 0.92);
-            let shape = if row.len() >= 3 && rises {
-                shape(&row, 0.0)
-            } else if rises && row.len() == 2 {
-                if row[1] > 6.0 * row[0] { Shape::Constant(row[0]) } else { Shape::Growing { base: row[0], cap: None } }
-            } else {
-                Shape::Unknown
-            };
-            if shape == Shape::Unknown {
+            let row: Vec<f64> = (0..period).map(|at| cycle[(begin + at) % period]).collect();
+            // Workers that share a key, each at its own moment, make cycles too: only a clean row is a backoff.
+            let least_points = if source == Source::Keys { 3 } else { 4 };
+            let inner = row[..row.len() - 1].to_vec();
+            let Some((row, shape)) = [inner, row].into_iter().filter(|row| row.len() >= least_points).find_map(|row| clean_shape(&row).map(|shape| (row, shape))) else {
                 continue;
-            }
+            };
             let note = format!("the backoff starts again every {period} attempts: {}", show_row(&row));
             return Some(Finding { shape, source, evidence: gaps.len() as u64, jitter: Tri::Unknown, spread: 0.0, typical_ms: median(&gaps), note });
         }
@@ -466,10 +472,17 @@ impl Diagnosis {
 
     fn from_trend(&self) -> Option<Finding> {
         let (early, late, records) = self.trend()?;
-        let shape = if (0.6..=1.5).contains(&early) && (0.6..=1.4).contains(&late) {
-            Shape::Constant(f64::NAN)
-        } else if early >= 2.6 && late >= 1.5 {
+        let lane = self.lane();
+        let typical = lane.positions.iter().take(4).filter(|place| place.counts.total() > 0).map(super::chains::Position::typical_ms).collect::<Vec<_>>();
+        // Of a worker's chain the first waits must not be shorter than the later ones.
+        let is_capped = self.keyed * 2 > self.merged.records && lane.typical_ms() > 1.6 * median(&typical);
+        // Few volleys are no trend, and all instances that start at one moment are no excess of the first eighth.
+        let volleys = self.merged.volleys[2].count;
+        let has_rounds = records >= 6 * self.merged.records_until(0) && !(2..=6).contains(&volleys);
+        let shape = if self.is_thinning() || early >= 2.6 && late >= 1.5 && has_rounds {
             Shape::Growing { base: f64::NAN, cap: None }
+        } else if (0.6..=1.5).contains(&early) && (0.6..=1.4).contains(&late) && !is_capped && !self.has_early_excess() {
+            Shape::Constant(f64::NAN)
         } else {
             return None;
         };
@@ -496,9 +509,31 @@ impl Diagnosis {
         (all >= 40 && eighth >= 8).then(|| (8.0 * eighth as f64 / all as f64, 4.0 * quarter as f64 / all as f64, all))
     }
 
+    /// Whether the rate fell over three octaves of time as only a backoff lets it fall: a constant policy writes 8 times as many records in
+    /// an octave as three octaves before, a linear backoff 2.8 times, an exponential one as many.
+    fn is_thinning(&self) -> bool {
+        let last = merged::octave_of(self.merged.last.saturating_sub(self.merged.first)).saturating_sub(1);
+        self.merged.octaves[..=last].windows(4).skip(1).any(|counts| {
+            let [first, second, third, fourth] = [counts[0], counts[1], counts[2], counts[3]];
+            first >= 10 && second * 2 >= first && third * 2 >= first && u64::from(fourth) * 2 >= u64::from(first) && fourth <= 3 * first
+        })
+    }
+
+    /// Whether more was written at first than the later rate explains: several rounds before a backoff reached its cap.
+    fn has_early_excess(&self) -> bool {
+        let last = merged::octave_of(self.merged.last.saturating_sub(self.merged.first)).saturating_sub(1);
+        if last < 3 {
+            return false;
+        }
+        // Records per quarter second in the last whole octave, which is 2^(last-1) quarters long.
+        let rate = f64::from(self.merged.octaves[last]) / (1_u64 << (last - 1)) as f64;
+        let excess = (0..last - 1).map(|octave| self.merged.records_until(octave) as f64 - rate * (1_u64 << octave) as f64).fold(0.0, f64::max);
+        excess >= 4.0 && excess >= 3.0 * f64::from(self.merged.octaves[0])
+    }
+
     /// A rate that rises (instances that start one after another) is no backoff.
     fn is_not_slowing(&self) -> bool {
-        self.trend().is_none_or(|(early, late, _)| early <= 1.9 && late <= 1.7)
+        !self.is_thinning() && self.trend().is_none_or(|(early, late, _)| early <= 1.9 && late <= 1.7)
     }
 
     fn tell_policy(&self, verdict: &mut Verdict, finding: &Finding, observed: Option<f64>) {
@@ -587,7 +622,7 @@ impl Diagnosis {
         let rare = (gaps.total() as f64 * 0.004).floor() as u32;
         let mut best: Option<(i16, i16)> = None;
         let mut edge: Option<i16> = None;
-        for &(bucket, _) in gaps.entries().iter().filter(|entry| entry.1 > rare) {
+        for (bucket, _) in gaps.entries().filter(|entry| entry.1 > rare) {
             if let Some(before) = edge
                 && best.is_none_or(|(low, high)| bucket - before > high - low)
             {
@@ -662,6 +697,17 @@ impl Diagnosis {
             "policy not visible: the intervals follow no known shape".to_owned()
         }
     }
+}
+
+/// The growing shape that a row of exact waits follows within 12 % at every point.
+fn clean_shape(row: &[f64]) -> Option<Shape> {
+    let found = shape(row, 0.0);
+    let at = |position: usize| match found {
+        Shape::Linear { base, step, cap } => (base + step * position as f64).min(cap.unwrap_or(f64::MAX)),
+        Shape::Exponential { base, factor, cap } => (base * factor.powi(position as i32)).min(cap.unwrap_or(f64::MAX)),
+        _ => 0.0,
+    };
+    row.iter().enumerate().all(|(position, wait)| (0.88..1.12).contains(&(wait / at(position).max(0.01)))).then_some(found)
 }
 
 /// Kendall's tau of a row with its order, values within 8 % taken for equal: 1 = rises all the way.

@@ -177,12 +177,15 @@ fn case(random: &mut Random, truth: Truth, instances: usize, carries: Carries, l
     }
     score.coarse += u32::from(is_right);
     score.wrong += u32::from(verdict.policy != Policy::Unknown && !is_right);
-    // All instances together: their first records within 100 ms, and no jitter parts them.
+    // All instances together: their first records within a quarter of the interval (between a quarter and a half nobody can say).
     if verdict.lockstep != Tri::Unknown && instances > 1 && !truth.has_jitter() && truth != Truth::Immediate {
         let starts = records.iter().take(instances).map(|record| record.0);
         let width = starts.clone().fold(0.0, f64::max) - starts.fold(f64::MAX, f64::min);
-        score.lockstep.0 += u32::from((verdict.lockstep == Tri::Yes) == (width < 100.0));
-        score.lockstep.1 += 1;
+        let interval = verdict.interval_ms.unwrap_or(f64::NAN);
+        if !(0.25..0.5).contains(&(width / interval)) {
+            score.lockstep.0 += u32::from((verdict.lockstep == Tri::Yes) == (width < interval / 4.0));
+            score.lockstep.1 += 1;
+        }
     }
     if verdict.jitter != Tri::Unknown && truth != Truth::Immediate {
         score.jitter.0 += u32::from((verdict.jitter == Tri::Yes) == truth.has_jitter());

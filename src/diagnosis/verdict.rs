@@ -261,6 +261,12 @@ impl Diagnosis {
         let values: Vec<f64> = hints.values.iter().map(|value| value.0 as f64 / MILLI as f64).collect();
         let repeats = hints.values.iter().filter(|value| value.1 > 1).count();
         let spread = if jitter == Tri::Yes { 0.5 } else { 0.0 };
+        if !is_numbered && values.len() > 16 && repeats * 4 >= values.len() * 3 {
+            // Many different ones, yet each again and again: the first of them show the row.
+            if let Some(shape) = clean_shape(&values[..12]) {
+                return found(shape, jitter, 0.0, format!("more than 16 different stated delays, from {}", show_ms(values[0])));
+            }
+        }
         let is_repeating = repeats * 4 >= values.len() * 3;
         if !is_numbered && !hints.has_more_values && (3..=16).contains(&values.len()) && (is_repeating || !is_ordered && values.len() <= 4) {
             // The same few delays again and again: sorted, they are the policy, whoever said them.

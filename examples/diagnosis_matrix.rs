@@ -163,7 +163,7 @@ fn case(random: &mut Random, truth: Truth, instances: usize, carries: Carries, l
             worker: hash,
             instance: hash,
             stream: 0,
-            attempt: carries.attempt.then_some(*attempt),
+            attempt: carries.attempt.then_some(*attempt as u32),
             limit: None,
             delay: carries.hint.then_some(wait.round() as i64 * 1_000_000),
         });

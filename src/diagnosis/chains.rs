@@ -105,7 +105,7 @@ impl Chains {
             self.attempts = Some(Box::new(self.lines.clone()));
             self.keys.iter_mut().for_each(|entry| entry.attempts = entry.lines);
         }
-        let attempt = seen.attempt.map_or(-1, |number| number.clamp(0, i64::from(i32::MAX)) as i32);
+        let attempt = seen.attempt.map_or(-1, |number| number.min(i32::MAX as u32) as i32);
         self.count_steps(&before, attempt, is_same_attempt);
         let entry = &mut self.keys[slot];
         let mut interval = entry.lines.observe(seen.at, attempt, &mut self.lines);

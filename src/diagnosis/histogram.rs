@@ -37,7 +37,13 @@ impl Counts {
                 let entry = &mut self.entries[at];
                 *entry = place << 24 | ((*entry & COUNT_MAX) + count).min(COUNT_MAX);
             }
-            Err(at) => self.entries.insert(at, place << 24 | count.min(COUNT_MAX)),
+            Err(at) => {
+                if self.entries.len() == self.entries.capacity() {
+                    // Tight: a fingerprint has 30 of these.
+                    self.entries.reserve_exact(8);
+                }
+                self.entries.insert(at, place << 24 | count.min(COUNT_MAX));
+            }
         }
     }
 
@@ -105,6 +111,7 @@ const fn unpack(place: u32) -> i16 {
 
 /// The bucket of an interval in ns.
 #[must_use]
+#[inline]
 pub fn interval_bucket(nanos: i64) -> i16 {
     let units = nanos / (MILLI / PER_OCTAVE);
     if units < PER_OCTAVE {
@@ -127,6 +134,7 @@ pub fn interval_bounds(bucket: i16) -> (f64, f64) {
 
 /// The bucket of the ratio `later / earlier` of two intervals in ns: 16 per octave.
 #[must_use]
+#[inline]
 pub fn ratio_bucket(earlier: i64, later: i64) -> i16 {
     let difference = log2_fixed(later) - log2_fixed(earlier);
     // Rounded to 1/16 octave.
@@ -145,7 +153,7 @@ fn log2_fixed(value: i64) -> i64 {
     let octave = 63 - value.leading_zeros() as i64;
     let fraction = if octave >= 16 { (value >> (octave - 16)) & 0xFFFF } else { (value << (16 - octave)) & 0xFFFF } as i64;
     // log2(1 + f) is close to f + 0.3431 f (1 - f).
-    let curve = (fraction * (65_536 - fraction) >> 16) * 22_485 >> 16;
+    let curve = (((fraction * (65_536 - fraction)) >> 16) * 22_485) >> 16;
     (octave << 16) + fraction + curve
 }
 

@@ -36,9 +36,9 @@ pub struct Observation {
     /// The stream: the last resort for a chain.
     pub stream: u32,
     /// Number of the attempt.
-    pub attempt: Option<i64>,
+    pub attempt: Option<u32>,
     /// Stated limit on attempts.
-    pub limit: Option<i64>,
+    pub limit: Option<u32>,
     /// Stated delay, ns.
     pub delay: Option<i64>,
 }
@@ -55,11 +55,16 @@ impl From<&Occurrence<'_>> for Observation {
             worker,
             instance: seen.instance_hash,
             stream: seen.stream.0,
-            attempt: seen.attempt,
-            limit: seen.max_attempts,
+            attempt: seen.attempt.map(narrow),
+            limit: seen.max_attempts.map(narrow),
             delay: seen.delay,
         }
     }
+}
+
+/// Attempt numbers as they are kept: negative ones are 0.
+fn narrow(number: i64) -> u32 {
+    u32::try_from(number.max(0)).unwrap_or(u32::MAX)
 }
 
 /// Mergeable state of one fingerprint; under 8.5 KB for policies we have seen (tested).

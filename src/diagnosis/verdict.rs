@@ -172,12 +172,12 @@ impl Diagnosis {
         let lockstep = self.lock_step();
         let is_keyed = self.keyed * 2 > merged.records;
         let finding = self
-            .from_text()
-            .or_else(|| if is_keyed { self.from_chains(Source::Keys) } else { None })
-            .or_else(|| self.from_attempts())
-            .or_else(|| if is_keyed { None } else { self.from_chains(Source::Stream) })
-            .or_else(|| self.from_volleys(lockstep.as_ref()))
-            .or_else(|| self.from_trend());
+            .by_text()
+            .or_else(|| if is_keyed { self.by_chains(Source::Keys) } else { None })
+            .or_else(|| self.by_attempts())
+            .or_else(|| if is_keyed { None } else { self.by_chains(Source::Stream) })
+            .or_else(|| self.by_volleys(lockstep.as_ref()))
+            .or_else(|| self.by_trend());
         self.tell_instances(&mut verdict, lockstep.as_ref().map(|found| found.volley));
         if let Some(finding) = finding {
             self.tell_policy(&mut verdict, &finding, observed);
@@ -224,7 +224,7 @@ impl Diagnosis {
         !is_hot && (shrinking >= limit || ratios.total() >= 20 && spread > 2.0)
     }
 
-    fn from_text(&self) -> Option<Finding> {
+    fn by_text(&self) -> Option<Finding> {
         let hints = &self.merged.hints;
         if hints.count < 2 || hints.count * 2 < self.merged.records {
             return None;
@@ -298,8 +298,8 @@ impl Diagnosis {
         None
     }
 
-    fn from_chains(&self, source: Source) -> Option<Finding> {
-        if let Some(found) = self.from_cycle(source) {
+    fn by_chains(&self, source: Source) -> Option<Finding> {
+        if let Some(found) = self.by_cycle(source) {
             return Some(found);
         }
         let lane = self.lane();
@@ -375,7 +375,7 @@ impl Diagnosis {
         if high / low.max(0.5) < 1.5 && is_early_alike {
             return finding(Shape::Constant(middle), format!("{total} intervals from {} to {} (10th to 90th percentile)", show_ms(low), show_ms(high)));
         }
-        self.from_growth(&typical).map_or_else(
+        self.by_growth(&typical).map_or_else(
             || {
                 let is_steady = total >= 20 && typical.len() >= 4 && middle / early.max(0.5) < 1.6 && self.is_not_slowing();
                 if is_steady { finding(Shape::Constant(middle), format!("{total} intervals around {}, early and late alike", show_ms(middle))) } else { None }
@@ -385,7 +385,7 @@ impl Diagnosis {
     }
 
     /// Growth through noise: the late positions are clearly longer than the early ones, and later ones tend to be longer.
-    fn from_growth(&self, typical: &[f64]) -> Option<f64> {
+    fn by_growth(&self, typical: &[f64]) -> Option<f64> {
         if typical.len() < 5 {
             return None;
         }
@@ -395,7 +395,7 @@ impl Diagnosis {
     }
 
     /// A backoff that an outer loop starts again and again: the same short row of gaps repeats.
-    fn from_cycle(&self, source: Source) -> Option<Finding> {
+    fn by_cycle(&self, source: Source) -> Option<Finding> {
         let gaps: Vec<f64> = self.chains.sample().iter().map(|gap| *gap as f64 / MILLI as f64).collect();
         let middle = median(&gaps);
         let near = gaps.iter().filter(|gap| (**gap / middle.max(0.01)).ln().abs() < 0.2).count();
@@ -428,7 +428,7 @@ impl Diagnosis {
         None
     }
 
-    fn from_attempts(&self) -> Option<Finding> {
+    fn by_attempts(&self) -> Option<Finding> {
         let merged = &self.merged;
         if merged.numbered < 4 || merged.numbered * 2 < merged.records {
             return None;
@@ -457,7 +457,7 @@ impl Diagnosis {
         })
     }
 
-    fn from_volleys(&self, lockstep: Option<&LockStep>) -> Option<Finding> {
+    fn by_volleys(&self, lockstep: Option<&LockStep>) -> Option<Finding> {
         let found = lockstep?;
         let volleys = &self.merged.volleys[found.delta];
         let row: Vec<f64> = volleys.intervals.iter().map(|gap| *gap as f64 / MILLI as f64).collect();
@@ -476,7 +476,7 @@ impl Diagnosis {
         })
     }
 
-    fn from_trend(&self) -> Option<Finding> {
+    fn by_trend(&self) -> Option<Finding> {
         let (early, late, records) = self.trend()?;
         let lane = self.lane();
         let typical = lane.positions.iter().take(4).filter(|place| place.counts.total() > 0).map(super::chains::Position::typical_ms).collect::<Vec<_>>();
@@ -658,7 +658,7 @@ impl Diagnosis {
             return Tri::Unknown;
         }
         // Several lines of one instance at one moment look like a volley.
-        let is_shared = self.lane() as *const Lane == &raw const self.chains.lines || self.instances().0 >= 2;
+        let is_shared = std::ptr::eq(self.lane(), &raw const self.chains.lines) || self.instances().0 >= 2;
         match found {
             Some(_) if is_shared => Tri::Yes,
             Some(_) => Tri::Unknown,

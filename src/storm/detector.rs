@@ -201,22 +201,10 @@ impl Detector {
         RATE_MIN.max(TIMES_BASELINE * self.baseline)
     }
 
-    /// Whether it was there when squelch started.
-    #[must_use]
-    pub const fn is_in_grace(&self) -> bool {
-        self.in_grace
-    }
-
     /// Whether it can be skipped until a record comes: idle and nothing in the last seconds.
     #[must_use]
     pub fn is_asleep(&self) -> bool {
         self.state == State::Idle && self.evaluated - self.latest >= 5
-    }
-
-    /// Whether all seconds up to `second` are evaluated.
-    #[must_use]
-    pub const fn is_evaluated(&self, second: i64) -> bool {
-        self.evaluated >= second
     }
 
     /// Evaluates the next finished second (at most `until`); empty stretches in closed form. `None` when up to date.

@@ -142,7 +142,7 @@ impl Storms {
             return;
         }
         let at = seen.working.0;
-        self.advance(seen.working, out);
+        if seen.working.second() - 1 > self.evaluated { self.advance(seen.working, out) } else { self.now = self.now.max(seen.working) }
         let class = seen.fingerprint.class;
         if matches!(class, Class::Recovery | Class::Exhausted) {
             self.note_outcome(seen);
@@ -355,8 +355,12 @@ impl Storms {
         {
             self.diagnose(index, &oldest);
         }
+        if self.held.back().is_none_or(|last| last.1.at <= observation.at) {
+            self.held.push_back((index, observation));
+            return;
+        }
         let at = self.held.iter().rposition(|held| held.1.at <= observation.at).map_or(0, |before| before + 1);
-        if at == self.held.len() { self.held.push_back((index, observation)) } else { self.held.insert(at, (index, observation)) }
+        self.held.insert(at, (index, observation));
     }
 
     fn release(&mut self, until: i64) {
@@ -854,7 +858,7 @@ impl Slot {
         let Some(attempt) = seen.attempt else { return 1 };
         let worker = if seen.worker_hash != 0 { seen.worker_hash } else { seen.instance_hash };
         let (known, before, steps) = self.numbered;
-        if worker != known && steps > 0 && self.records % 64 != 0 {
+        if worker != known && steps > 0 && !self.records.is_multiple_of(64) {
             return 1;
         }
         let step = attempt - before;

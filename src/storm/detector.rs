@@ -218,6 +218,9 @@ impl Detector {
             let gap = (to - self.evaluated) as f64;
             self.baseline *= (1.0 - self.weight(self.evaluated)).powf(gap);
             self.evaluated = to;
+            if self.state == State::Idle && self.in_second(to + 1) == 0 {
+                self.people.clear();
+            }
             return Some(Step::Nothing);
         }
         self.evaluated += 1;
@@ -244,6 +247,10 @@ impl Detector {
                 }
                 if rate < (need / 2.0).max(1.0) {
                     self.learn(second, x);
+                }
+                if x <= self.quiet_second() {
+                    // Nobody of this second belongs to a rise.
+                    self.people.clear();
                 }
                 Step::Nothing
             }
@@ -301,6 +308,11 @@ impl Detector {
         Step::Nothing
     }
 
+    /// Records in a second up to which it is not part of a rise.
+    fn quiet_second(&self) -> f64 {
+        (2.0 * self.baseline).max(1.0)
+    }
+
     fn learn(&mut self, second: i64, x: f64) {
         // Winsorised: a burst cannot lift it.
         self.baseline += self.weight(second) * (x.min(3.0 * self.baseline + 3.0) - self.baseline);
@@ -310,7 +322,7 @@ impl Detector {
         self.state = State::Pending;
         // The rise may have begun up to 4 s before the mean reached `need`.
         let mut from = second;
-        while from > second - 4 && f64::from(self.in_second(from - 1)) > (2.0 * self.baseline).max(1.0) {
+        while from > second - 4 && f64::from(self.in_second(from - 1)) > self.quiet_second() {
             from -= 1;
         }
         self.pending_since = from;

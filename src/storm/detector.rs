@@ -342,7 +342,8 @@ impl Detector {
         self.peak = 0;
     }
 
-    /// The trend: records in the last half of the (at most 64) seconds of pending over records in the first half; 1 = flat.
+    /// The trend: records in the last half of the (at most 64) seconds of pending over those in the loudest stretch of the same length; 1 =
+    /// flat. (The first half alone misleads: the first second is a part of one, and a blip may begin in a whisper.)
     #[must_use]
     pub fn trend(&self, second: i64) -> f64 {
         let n = (second - self.pending_since + 1).clamp(1, BINS as i64);
@@ -350,9 +351,15 @@ impl Detector {
         if half == 0 {
             return 1.0;
         }
-        let first = self.in_span(second - n + 1, second - n + half);
-        let last = self.in_span(second - half + 1, second);
-        last as f64 / first.max(1) as f64
+        let begin = second - n + 1;
+        let mut sum = self.in_span(begin, begin + half - 1);
+        let mut loudest = sum;
+        for end in begin + half..=second - half {
+            sum += u64::from(self.in_second(end));
+            sum -= u64::from(self.in_second(end - half));
+            loudest = loudest.max(sum);
+        }
+        self.in_span(second - half + 1, second) as f64 / loudest.max(1) as f64
     }
 
     fn rule(&self, second: i64, rate: f64, need: f64) -> Option<Rule> {
@@ -363,7 +370,7 @@ impl Detector {
         let repeats = |least: f64| per_key.is_none_or(|value| value >= least);
         // Without a key nobody knows how many tries are one instance's: then ten times the records.
         let is_hot = per_key.map_or(self.records >= HOT_RECORDS_UNKEYED, |value| self.records >= HOT_RECORDS && value >= 15.0);
-        if p >= 3 && q >= 0.8 && is_hot {
+        if p >= 3 && q >= 0.65 && is_hot {
             Some(Rule::Hot)
         } else if p >= 5 && self.records >= 50 && q >= 0.6 && repeats(4.0) && is_high {
             Some(Rule::Flat)

@@ -44,6 +44,8 @@ const NOT_FALLING: i64 = 300;
 const CRITICAL_RATE: f64 = 100.0;
 /// Records/s of one instance that backs off and has reached its cap.
 const CALM_RATE: f64 = 0.5;
+/// So long (s) after the onset a policy that grows gets the benefit of the doubt.
+const YOUNG_SECONDS: i64 = 10;
 /// Amplification that makes one critical, with this many instances and an unbroken rate.
 const CRITICAL_AMPLIFICATION: f64 = 50.0;
 const CRITICAL_INSTANCES: u64 = 3;
@@ -693,7 +695,9 @@ impl Storms {
             instances = instances.max(detector.people.distinct().map_or(0, |(count, _)| count));
         }
         // Many clients at the cap of a proper backoff make a flat rate, too: then each of them is calm.
-        let is_calm = trend < 0.6 || instances > 0 && rate / instances as f64 <= CALM_RATE;
+        // And in its first seconds no backoff has come far.
+        let is_young = second - incident.onset.div_euclid(SECOND) < YOUNG_SECONDS;
+        let is_calm = trend < 0.6 || is_young || instances > 0 && rate / instances as f64 <= CALM_RATE;
         let is_growing = is_calm && rate < CRITICAL_RATE && self.best_verdict(at).is_some_and(|verdict| verdict.policy.is_growing());
         if rate < incident.peak as f64 / 2.0 {
             self.incidents[at].fell_at = second;

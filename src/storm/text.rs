@@ -34,7 +34,9 @@ pub fn alert_text_with(report: &StormReport, collapsed: Option<u64>, advice: Opt
     }
     let _ = writeln!(text, "what   {}", what(report, collapsed));
     let _ = writeln!(text, "who    {}", who(report));
-    if !report.targets.is_empty() {
+    if report.targets.is_empty() {
+        text.push_str("to     not visible: these lines name no target\n");
+    } else {
         let names: Vec<&str> = report.targets.iter().take(3).map(|target| target.0.as_str()).collect();
         let _ = writeln!(text, "to     {}{}", names.join(", "), if report.targets.len() > 3 { ", ..." } else { "" });
     }
@@ -274,3 +276,7 @@ fn show_time(nanos: i64) -> String {
     let (seconds, hundredths) = (of_day / 100, of_day % 100);
     format!("{:02}:{:02}:{:02}.{hundredths:02}Z", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
+
+#[cfg(test)]
+#[path = "text_tests.rs"]
+mod tests;

@@ -192,3 +192,15 @@ mod properties {
         }
     }
 }
+
+#[test]
+fn stated_delays_that_start_again_are_a_backoff() {
+    let mut diagnosis = Diagnosis::new(0);
+    let mut at = 0;
+    for delay in [940, 1690, 3700, 950, 1850, 4020, 1000, 1800, 4090, 980] {
+        diagnosis.observe(&Observation { at: at * MILLI, delay: Some(delay * MILLI), ..Observation::default() });
+        at += delay + 20;
+    }
+    let verdict = diagnosis.verdict(diagnosis.last());
+    assert_eq!((verdict.policy, verdict.source), (Policy::Growing, Source::Text), "{verdict:?}");
+}

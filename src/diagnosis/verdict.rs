@@ -279,8 +279,12 @@ impl Diagnosis {
         let typical = hints.sum_us as f64 / hints.count as f64 / 1000.0;
         let is_keyed = self.keyed * 2 > self.merged.records;
         let range = greatest.max(1) as f64 / least.max(1) as f64;
-        if !is_numbered && !is_keyed && range > 8.0 && means.len() >= 4 && typical > 2.5 * median(&means[..4]) {
+        if !is_numbered && !is_keyed && range > 8.0 && means.len() >= 4 && hints.count > 24 && typical > 2.5 * median(&means[..4]) {
             return found(Shape::Growing { base: median(&means[..4]), cap: None }, Tri::Unknown, spread, format!("{} stated delays, the first around {}, all around {}", hints.count, show_ms(median(&means[..4])), show_ms(typical)));
+        }
+        if let Some((base, rounds)) = rounds(self.chains.stated()) {
+            let note = format!("stated delays grow from about {} and start again, {rounds} times", show_ms(base));
+            return found(Shape::Growing { base, cap: None }, jitter, 0.0, note);
         }
         if is_ordered && means.len() >= 3 {
             let shape = match shape(&means, spread) {
@@ -714,6 +718,32 @@ fn clean_shape(row: &[f64]) -> Option<Shape> {
         _ => 0.0,
     };
     row.iter().enumerate().all(|(position, wait)| (0.88..1.12).contains(&(wait / at(position).max(0.01)))).then_some(found)
+}
+
+/// A row of delays that grows and starts again (an outer loop resets the backoff): (the first delay of a round in ms, whole rounds). Random
+/// delays rise and fall, too, but their rounds do not begin alike.
+fn rounds(stated: &[i64]) -> Option<(f64, usize)> {
+    let mut begins = Vec::new();
+    let mut lengths = Vec::new();
+    let mut length = 0;
+    for (at, delay) in stated.iter().enumerate() {
+        let is_drop = at > 0 && (*delay as f64) < 0.6 * stated[at - 1] as f64;
+        if at == 0 || is_drop {
+            begins.push(*delay as f64 / MILLI as f64);
+            if at > 0 {
+                lengths.push(length);
+            }
+            length = 1;
+        } else if delay < &stated[at - 1] {
+            return None;
+        } else {
+            length += 1;
+        }
+    }
+    let typical = median(&begins);
+    let is_alike = begins.iter().all(|begin| (begin / typical.max(0.01)).ln().abs() < 0.35);
+    let whole = lengths.len();
+    (whole >= 2 && lengths.iter().all(|length| *length >= 3) && is_alike).then_some((typical, whole))
 }
 
 /// Kendall's tau of a row with its order, values within 8 % taken for equal: 1 = rises all the way.

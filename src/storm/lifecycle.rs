@@ -326,12 +326,22 @@ impl Storms {
                 last = last.max(detector.last);
                 people.add(&detector.people);
             }
+            if incident.kind == Kind::SlowLoop
+                && incident.is_firing()
+                && let Some(number) = member.index.and_then(|index| self.number_of(index))
+                && let Some(slot) = &self.slots[number as usize]
+            {
+                its = slot.run.1;
+                last = last.max(slot.last);
+            }
             records += its;
             if lead.is_none_or(|known| its > known.0) {
                 lead = Some((its, member.fingerprint.class));
             }
         }
-        let distinct = people.distinct();
+        let diagnosis = self.best_verdict(at);
+        let by_diagnosis = diagnosis.as_ref().and_then(|verdict| verdict.instances.map(|instances| (instances, verdict.instances_are_estimated)));
+        let distinct = people.distinct().or(by_diagnosis);
         StormReport {
             id: incident.id,
             fingerprints: incident.members.iter().map(|member| Arc::clone(&member.fingerprint)).collect(),
@@ -359,7 +369,7 @@ impl Storms {
             timeline: incident.timeline.clone(),
             trend,
             is_not_falling: incident.kind == Kind::Rate && second - incident.fell_at >= NOT_FALLING,
-            diagnosis: self.best_verdict(at),
+            diagnosis,
         }
     }
 

@@ -204,3 +204,15 @@ fn stated_delays_that_start_again_are_a_backoff() {
     let verdict = diagnosis.verdict(diagnosis.last());
     assert_eq!((verdict.policy, verdict.source), (Policy::Growing, Source::Text), "{verdict:?}");
 }
+
+#[test]
+fn whole_seconds_show_neither_jitter_nor_lockstep() {
+    let mut diagnosis = Diagnosis::new(0);
+    for second in 0..60 {
+        for instance in 1..=12 {
+            diagnosis.observe(&Observation { at: second * 2 * SECOND, worker: spread(instance), instance: spread(instance), ..Observation::default() });
+        }
+    }
+    let verdict = diagnosis.verdict(diagnosis.last());
+    assert_eq!((verdict.policy, verdict.jitter, verdict.lockstep), (Policy::Fixed, Tri::Unknown, Tri::Unknown), "{verdict:?}");
+}

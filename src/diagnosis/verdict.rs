@@ -6,6 +6,13 @@ use super::sources::Finding;
 use super::{Diagnosis, merged};
 use crate::time::{MILLI, SECOND};
 
+/// With stamps in whole seconds: no word about jitter below this interval (ms) ...
+const ROUNDED_JITTER_MS: f64 = 8200.0;
+/// ... nor that a wait is regular ...
+const ROUNDED_REGULAR_MS: f64 = 900.0;
+/// ... nor about lock-step.
+const ROUNDED_LOCKSTEP_MS: f64 = 5000.0;
+
 /// The policy words of `report`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Policy {
@@ -183,7 +190,9 @@ impl Diagnosis {
         verdict.source = finding.source;
         // Of a hot loop, latency is all that is seen.
         let is_hot = finding.source != Source::Text && finding.typical_ms < 250.0;
-        verdict.jitter = if is_hot { Tri::Unknown } else { finding.jitter };
+        // Of stamps in whole seconds, too, when 0.41 s of rounding is more than 5 % of the interval.
+        let is_rounded = finding.source != Source::Text && !self.merged.has_fractions && finding.typical_ms < ROUNDED_JITTER_MS;
+        verdict.jitter = if is_hot || is_rounded { Tri::Unknown } else { finding.jitter };
         let is_text = finding.source == Source::Text;
         let known = |value: f64| value.is_finite().then_some(value);
         verdict.interval_ms = if is_text { observed.or(known(finding.typical_ms)) } else { known(finding.typical_ms) };
@@ -193,7 +202,7 @@ impl Diagnosis {
                     Policy::Immediate
                 } else if is_text {
                     Policy::Fixed
-                } else if value.is_nan() || value < 20.0 {
+                } else if value.is_nan() || value < 20.0 || !self.merged.has_fractions && value < ROUNDED_REGULAR_MS {
                     Policy::Constant
                 } else if finding.spread <= 0.12 || value >= 500.0 && finding.spread <= 0.35 {
                     Policy::Fixed
@@ -291,7 +300,8 @@ impl Diagnosis {
 
     fn tell_lockstep(&self, verdict: &Verdict, found: Option<&LockStep>) -> Tri {
         let is_hot = verdict.interval_ms.is_some_and(|interval| interval < 250.0);
-        if self.merged.records < 30 || is_hot || verdict.instances.is_none_or(|instances| instances < 2) {
+        let is_rounded = !self.merged.has_fractions && verdict.interval_ms.is_none_or(|interval| interval < ROUNDED_LOCKSTEP_MS);
+        if self.merged.records < 30 || is_hot || is_rounded || verdict.instances.is_none_or(|instances| instances < 2) {
             return Tri::Unknown;
         }
         // Several lines of one instance at one moment look like a volley.

@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release --example diagnosis_matrix [RUNS]`. Deterministic: the random numbers are its own.
 
+#![allow(clippy::print_stdout)] // printing is what it is for
+
 use squelch::diagnosis::{Diagnosis, Observation, Policy, Tri};
 
 /// SplitMix64.
@@ -35,8 +37,16 @@ enum Truth {
     Decorrelated,
 }
 
-const TRUTHS: [Truth; 8] =
-    [Truth::Immediate, Truth::Fixed, Truth::FixedJitter, Truth::Linear, Truth::Exponential, Truth::EqualJitter, Truth::FullJitter, Truth::Decorrelated];
+const TRUTHS: [Truth; 8] = [
+    Truth::Immediate,
+    Truth::Fixed,
+    Truth::FixedJitter,
+    Truth::Linear,
+    Truth::Exponential,
+    Truth::EqualJitter,
+    Truth::FullJitter,
+    Truth::Decorrelated,
+];
 
 impl Truth {
     fn is_growing(self) -> bool {
@@ -131,7 +141,9 @@ fn main() {
         ("instance key, 20 % of lines lost", Carries { loss: 0.2, ..key }),
     ];
     let mut bytes = 0;
-    println!("exact / exact where a specific policy is named / coarse wrong / coarse right   (lock-step right where claimed, jitter, instances within 20 %)");
+    println!(
+        "exact / exact where a specific policy is named / coarse wrong / coarse right   (lock-step right where claimed, jitter, instances within 20 %)"
+    );
     for (name, carries) in rows {
         print!("{name:34}");
         for lines in [50, 100, 300, 1000] {
@@ -146,7 +158,16 @@ fn main() {
             }
             let share = |part: u32| f64::from(part) / f64::from(score.cases);
             let of = |pair: (u32, u32)| f64::from(pair.0) / f64::from(pair.1.max(1));
-            print!(" | {:.2} {:.2} {:.3} {:.2} ({:.2} {:.2} {:.2})", share(score.exact), of(score.named), share(score.wrong), share(score.coarse), of(score.lockstep), of(score.jitter), of(score.instances));
+            print!(
+                " | {:.2} {:.2} {:.3} {:.2} ({:.2} {:.2} {:.2})",
+                share(score.exact),
+                of(score.named),
+                share(score.wrong),
+                share(score.coarse),
+                of(score.lockstep),
+                of(score.jitter),
+                of(score.instances)
+            );
         }
         println!();
     }

@@ -234,7 +234,10 @@ impl Chains {
     /// Bytes on the heap.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.keys.capacity() * size_of::<Key>() + (self.sample.capacity() + self.stated.capacity()) * 8 + self.lines.heap_bytes() + self.attempts.as_ref().map_or(0, |lane| size_of::<Lane>() + lane.heap_bytes())
+        self.keys.capacity() * size_of::<Key>()
+            + (self.sample.capacity() + self.stated.capacity()) * 8
+            + self.lines.heap_bytes()
+            + self.attempts.as_ref().map_or(0, |lane| size_of::<Lane>() + lane.heap_bytes())
     }
 }
 

@@ -218,7 +218,9 @@ impl Merged {
     /// Bytes on the heap.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.gaps.heap_bytes() + self.hints.values.capacity() * 16 + self.volleys.iter().map(|volleys| volleys.intervals.capacity() * 8).sum::<usize>()
+        self.gaps.heap_bytes()
+            + self.hints.values.capacity() * 16
+            + self.volleys.iter().map(|volleys| volleys.intervals.capacity() * 8).sum::<usize>()
     }
 }
 

@@ -28,10 +28,17 @@ impl Diagnosis {
         let tight = lines.all.share_to(interval_bucket(SAME_ATTEMPT) - 1);
         let bursts = self.chains.attempts().all.total();
         // Numbered lines are attempts; a loop that never pauses is a hot loop, not one attempt with a thousand lines.
-        if self.merged.numbered * 2 > self.merged.records && self.chains.repeated_attempts * 4 < self.merged.records || !(0.1..0.97).contains(&tight) || bursts < 3 {
+        if self.merged.numbered * 2 > self.merged.records && self.chains.repeated_attempts * 4 < self.merged.records
+            || !(0.1..0.97).contains(&tight)
+            || bursts < 3
+        {
             return lines;
         }
         let pause = self.chains.attempts().all.quantile(0.5, interval_bounds);
+        if !self.merged.has_fractions && pause < 1500.0 {
+            // Whole seconds: everything within one looks like one attempt.
+            return lines;
+        }
         if pause > 3.0 * SAME_ATTEMPT as f64 / MILLI as f64 { self.chains.attempts() } else { lines }
     }
 
@@ -60,14 +67,26 @@ impl Diagnosis {
             return None;
         }
         let found = |shape, jitter, spread, note: String| {
-            Some(Finding { shape, source: Source::Text, evidence: hints.count, jitter, spread, typical_ms: hints.sum_us as f64 / hints.count as f64 / 1000.0, note })
+            Some(Finding {
+                shape,
+                source: Source::Text,
+                evidence: hints.count,
+                jitter,
+                spread,
+                typical_ms: hints.sum_us as f64 / hints.count as f64 / 1000.0,
+                note,
+            })
         };
         if hints.zeros == hints.count {
             return found(Shape::Constant(0.0), Tri::No, 0.0, format!("all {} stated delays are 0", hints.count));
         }
         let places: Vec<_> = hints.positions.iter().skip_while(|place| place.0 == 0).take_while(|place| place.0 > 0).collect();
         let means: Vec<f64> = places.iter().map(|place| place.1 as f64 / f64::from(place.0) / 1000.0).collect();
-        let spreads: Vec<f64> = places.iter().filter(|place| place.0 >= 3).map(|place| (place.3 - place.2) as f64 / (place.1 as f64 / f64::from(place.0)).max(1.0)).collect();
+        let spreads: Vec<f64> = places
+            .iter()
+            .filter(|place| place.0 >= 3)
+            .map(|place| (place.3 - place.2) as f64 / (place.1 as f64 / f64::from(place.0)).max(1.0))
+            .collect();
         let is_numbered = self.merged.numbered * 2 > self.merged.records;
         let is_ordered = is_numbered || !self.several_workers();
         let mut jitter = if !is_ordered || spreads.is_empty() {
@@ -103,14 +122,24 @@ impl Diagnosis {
             let positive: Vec<f64> = values.iter().copied().filter(|value| *value > 0.0).collect();
             let shape = shape(&positive, 0.0);
             if shape != Shape::Unknown {
-                return found(shape, jitter, 0.0, format!("{} different stated delays from {} to {}", values.len(), show_ms(values[0]), show_ms(greatest as f64 / MILLI as f64)));
+                return found(
+                    shape,
+                    jitter,
+                    0.0,
+                    format!("{} different stated delays from {} to {}", values.len(), show_ms(values[0]), show_ms(greatest as f64 / MILLI as f64)),
+                );
             }
         }
         let typical = hints.sum_us as f64 / hints.count as f64 / 1000.0;
         let is_keyed = self.keyed * 2 > self.merged.records;
         let range = greatest.max(1) as f64 / least.max(1) as f64;
         if !is_numbered && !is_keyed && range > 8.0 && means.len() >= 4 && hints.count > 24 && typical > 2.5 * median(&means[..4]) {
-            return found(Shape::Growing { base: median(&means[..4]), cap: None }, Tri::Unknown, spread, format!("{} stated delays, the first around {}, all around {}", hints.count, show_ms(median(&means[..4])), show_ms(typical)));
+            return found(
+                Shape::Growing { base: median(&means[..4]), cap: None },
+                Tri::Unknown,
+                spread,
+                format!("{} stated delays, the first around {}, all around {}", hints.count, show_ms(median(&means[..4])), show_ms(typical)),
+            );
         }
         if let Some((base, rounds)) = rounds(self.chains.stated()) {
             let note = format!("stated delays grow from about {} and start again, {rounds} times", show_ms(base));
@@ -123,7 +152,12 @@ impl Diagnosis {
             };
             let is_exact = jitter != Tri::Yes;
             if shape != Shape::Unknown && (is_exact || !matches!(shape, Shape::Growing { .. })) {
-                return found(shape, jitter, spread, format!("{} stated delays from {} to {}", hints.count, show_ms(values[0]), show_ms(greatest as f64 / MILLI as f64)));
+                return found(
+                    shape,
+                    jitter,
+                    spread,
+                    format!("{} stated delays from {} to {}", hints.count, show_ms(values[0]), show_ms(greatest as f64 / MILLI as f64)),
+                );
             }
             if means.len() >= 4 && means[means.len() - 1] > 2.0 * means[0] {
                 return found(Shape::Growing { base: means[0], cap: None }, jitter, spread, format!("{} stated delays, growing", hints.count));
@@ -205,14 +239,25 @@ impl Diagnosis {
         let (low, high) = (lane.all.quantile(0.1, interval_bounds), lane.all.quantile(0.9, interval_bounds));
         let early = median(&typical[..typical.len().min(4)]);
         // A capped backoff is regular, too, at its cap; and one interval of each worker says nothing about the next.
-        let is_early_alike = if typical.is_empty() { lane.positions.iter().all(|place| place.counts.total() == 0) } else { typical.len() >= 3 && (0.6..1.6).contains(&(middle / early.max(0.5))) };
+        let is_early_alike = if typical.is_empty() {
+            lane.positions.iter().all(|place| place.counts.total() == 0)
+        } else {
+            typical.len() >= 3 && (0.6..1.6).contains(&(middle / early.max(0.5)))
+        };
         if high / low.max(0.5) < 1.5 && is_early_alike {
-            return finding(Shape::Constant(middle), format!("{total} intervals from {} to {} (10th to 90th percentile)", show_ms(low), show_ms(high)));
+            return finding(
+                Shape::Constant(middle),
+                format!("{total} intervals from {} to {} (10th to 90th percentile)", show_ms(low), show_ms(high)),
+            );
         }
         self.by_growth(&typical).map_or_else(
             || {
                 let is_steady = total >= 20 && typical.len() >= 4 && middle / early.max(0.5) < 1.6 && self.is_not_slowing();
-                if is_steady { finding(Shape::Constant(middle), format!("{total} intervals around {}, early and late alike", show_ms(middle))) } else { None }
+                if is_steady {
+                    finding(Shape::Constant(middle), format!("{total} intervals around {}, early and late alike", show_ms(middle)))
+                } else {
+                    None
+                }
             },
             |base| finding(Shape::Growing { base, cap: None }, format!("intervals by position grow: {}", show_row(&typical))),
         )
@@ -253,7 +298,9 @@ impl Diagnosis {
             // Workers that share a key, each at its own moment, make cycles too: only a clean row is a backoff.
             let least_points = if source == Source::Keys { 3 } else { 4 };
             let inner = row[..row.len() - 1].to_vec();
-            let Some((row, shape)) = [inner, row].into_iter().filter(|row| row.len() >= least_points).find_map(|row| clean_shape(&row).map(|shape| (row, shape))) else {
+            let Some((row, shape)) =
+                [inner, row].into_iter().filter(|row| row.len() >= least_points).find_map(|row| clean_shape(&row).map(|shape| (row, shape)))
+            else {
                 continue;
             };
             let note = format!("the backoff starts again every {period} attempts: {}", show_row(&row));
@@ -293,6 +340,10 @@ impl Diagnosis {
 
     pub(super) fn by_volleys(&self, lockstep: Option<&LockStep>) -> Option<Finding> {
         let found = lockstep?;
+        if !self.merged.has_fractions {
+            // Every second is a volley where the stamps have no fractions.
+            return None;
+        }
         let volleys = &self.merged.volleys[found.delta];
         let row: Vec<f64> = volleys.intervals.iter().map(|gap| *gap as f64 / MILLI as f64).collect();
         if row.len() < 4 {
@@ -333,7 +384,9 @@ impl Diagnosis {
             jitter: Tri::Unknown,
             spread: f64::NAN,
             typical_ms: f64::NAN,
-            note: format!("trend of the merged rate: first eighth {early:.1} x, first quarter {late:.1} x of an even share; intervals are not visible without an instance id"),
+            note: format!(
+                "trend of the merged rate: first eighth {early:.1} x, first quarter {late:.1} x of an even share; intervals are not visible without an instance id"
+            ),
         })
     }
 

@@ -181,6 +181,10 @@ impl Diagnosis {
         if verdict.interval_ms.is_none() && (is_keyed || merged.numbered > 0) && !self.several_workers() {
             verdict.interval_ms = observed;
         }
+        if !self.merged.has_fractions && verdict.interval_ms.is_some_and(|interval| interval < 1000.0) {
+            // Less than the stamps resolve.
+            verdict.interval_ms = None;
+        }
         verdict.lockstep = self.tell_lockstep(&verdict, lockstep.as_ref());
         verdict.outcome = self.outcome(now, &mut verdict);
         verdict
@@ -198,23 +202,28 @@ impl Diagnosis {
         verdict.interval_ms = if is_text { observed.or(known(finding.typical_ms)) } else { known(finding.typical_ms) };
         match finding.shape {
             Shape::Constant(value) => {
-                verdict.policy = if is_text && value <= 0.0 || !is_text && value < 20.0 && finding.source != Source::Stream {
-                    Policy::Immediate
-                } else if is_text {
-                    Policy::Fixed
-                } else if value.is_nan() || value < 20.0 || !self.merged.has_fractions && value < ROUNDED_REGULAR_MS {
-                    Policy::Constant
-                } else if finding.spread <= 0.12 || value >= 500.0 && finding.spread <= 0.35 {
-                    Policy::Fixed
-                } else {
-                    Policy::Constant
-                };
+                verdict.policy =
+                    if is_text && value <= 0.0 || !is_text && value < 20.0 && finding.source != Source::Stream && self.merged.has_fractions {
+                        Policy::Immediate
+                    } else if is_text {
+                        Policy::Fixed
+                    } else if value.is_nan() || value < 20.0 || !self.merged.has_fractions && value < ROUNDED_REGULAR_MS {
+                        Policy::Constant
+                    } else if finding.spread <= 0.12 || value >= 500.0 && finding.spread <= 0.35 {
+                        Policy::Fixed
+                    } else {
+                        Policy::Constant
+                    };
                 if is_text {
                     verdict.stated_delay_ms = Some(value);
                     if let Some(seen) = observed
                         && seen > 1.5 * value + 50.0
                     {
-                        verdict.notes.push(format!("says {}, comes every {}: paced by a timeout or by what an attempt takes", show_ms(value), show_ms(seen)));
+                        verdict.notes.push(format!(
+                            "says {}, comes every {}: paced by a timeout or by what an attempt takes",
+                            show_ms(value),
+                            show_ms(seen)
+                        ));
                     }
                 } else if value >= 20.0 {
                     verdict.notes.push(format!("constant interval of {} (wait or timeout: the same stream)", show_ms(value)));

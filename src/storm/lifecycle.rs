@@ -87,7 +87,9 @@ impl Storms {
         self.release((second + 1) * SECOND);
         let now = (second + 1) * SECOND;
         // A slow loop that became a storm is over as a slow loop.
-        if let Some(slow) = self.incidents.iter().position(|incident| incident.kind == Kind::SlowLoop && incident.is_firing() && incident.member(index).is_some()) {
+        if let Some(slow) =
+            self.incidents.iter().position(|incident| incident.kind == Kind::SlowLoop && incident.is_firing() && incident.member(index).is_some())
+        {
             self.resolve(slow, second, out);
         }
         let Some(slot) = &self.slots[number as usize] else { return };
@@ -140,7 +142,9 @@ impl Storms {
     /// same instances.
     fn incident_for(&self, index: FingerprintIndex, slot: &Slot, now: i64) -> Option<usize> {
         let is_alive = |incident: &Incident| incident.resolved.is_none_or(|at| now - at <= REFIRE);
-        if let Some(own) = self.incidents.iter().position(|incident| is_alive(incident) && incident.member(index).is_some() && incident.kind == Kind::Rate) {
+        if let Some(own) =
+            self.incidents.iter().position(|incident| is_alive(incident) && incident.member(index).is_some() && incident.kind == Kind::Rate)
+        {
             return Some(own);
         }
         let onset = slot.detector.onset;
@@ -148,8 +152,11 @@ impl Storms {
             if incident.kind != Kind::Rate || !is_alive(incident) || incident.last < onset - COMPANION {
                 return false;
             }
-            let shares = |people: &People| people.records() > 0 && people.shares_instance(&slot.detector.people) && !people.has_other_targets(&slot.detector.people);
-            shares(&incident.people) || incident.members.iter().any(|member| self.detector_of(member).is_some_and(|detector| shares(&detector.people)))
+            let shares = |people: &People| {
+                people.records() > 0 && people.shares_instance(&slot.detector.people) && !people.has_other_targets(&slot.detector.people)
+            };
+            shares(&incident.people)
+                || incident.members.iter().any(|member| self.detector_of(member).is_some_and(|detector| shares(&detector.people)))
         })
     }
 
@@ -229,7 +236,13 @@ impl Storms {
             }
             let is_over = match self.incidents[at].kind {
                 Kind::SlowLoop => {
-                    let last = self.incidents[at].members.iter().filter_map(|member| member.index).filter_map(|index| self.number_of(index)).map(|number| latest(&self.slots, number)).max();
+                    let last = self.incidents[at]
+                        .members
+                        .iter()
+                        .filter_map(|member| member.index)
+                        .filter_map(|index| self.number_of(index))
+                        .map(|number| latest(&self.slots, number))
+                        .max();
                     self.incidents[at].last = self.incidents[at].last.max(last.unwrap_or(i64::MIN));
                     now - self.incidents[at].last > SLOW_PAUSE
                 }
@@ -281,7 +294,10 @@ impl Storms {
         let is_not_falling = second - self.incidents[at].fell_at >= NOT_FALLING;
         let level = if is_growing {
             AlertLevel::Info
-        } else if rate >= CRITICAL_RATE || amplification >= CRITICAL_AMPLIFICATION && trend >= 0.8 && instances >= CRITICAL_INSTANCES || is_not_falling {
+        } else if rate >= CRITICAL_RATE
+            || amplification >= CRITICAL_AMPLIFICATION && trend >= 0.8 && instances >= CRITICAL_INSTANCES
+            || is_not_falling
+        {
             AlertLevel::Critical
         } else {
             AlertLevel::Warning
@@ -394,7 +410,11 @@ impl Storms {
         let is_stated = states_crash_loop(&seen.fingerprint.template);
         let restart = self.crash_loops.restart(program, seen.index, seen.working.0, seen.attempt, is_stated);
         let second = seen.working.second();
-        let own = self.incidents.iter().position(|incident| incident.kind == Kind::CrashLoop && incident.resolved.is_none_or(|at| seen.working.0 - at <= REFIRE) && (incident.member(seen.index).is_some() || incident.people.has(program)));
+        let own = self.incidents.iter().position(|incident| {
+            incident.kind == Kind::CrashLoop
+                && incident.resolved.is_none_or(|at| seen.working.0 - at <= REFIRE)
+                && (incident.member(seen.index).is_some() || incident.people.has(program))
+        });
         if let Some(at) = own {
             let incident = &mut self.incidents[at];
             if restart == Restart::Single {
@@ -421,7 +441,13 @@ impl Storms {
             return;
         }
         if let Restart::LoopBegan(onset) = restart {
-            let member = Member { index: Some(seen.index), fingerprint: Arc::clone(seen.fingerprint), is_firing: false, records: 1, bytes: seen.raw.len() as u64 };
+            let member = Member {
+                index: Some(seen.index),
+                fingerprint: Arc::clone(seen.fingerprint),
+                is_firing: false,
+                records: 1,
+                bytes: seen.raw.len() as u64,
+            };
             let mut incident = Incident::new(self.options.node, Kind::CrashLoop, member, onset, seen.working.0);
             incident.level = AlertLevel::Warning;
             incident.last = seen.working.0;

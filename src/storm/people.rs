@@ -122,7 +122,9 @@ impl People {
     /// Whether both name targets and none is in both.
     #[must_use]
     pub fn has_other_targets(&self, other: &Self) -> bool {
-        !self.targets.is_empty() && !other.targets.is_empty() && !self.targets.iter().any(|mine| other.targets.iter().any(|theirs| mine.0 == theirs.0))
+        !self.targets.is_empty()
+            && !other.targets.is_empty()
+            && !self.targets.iter().any(|mine| other.targets.iter().any(|theirs| mine.0 == theirs.0))
     }
 
     /// Adds what `other` counted.

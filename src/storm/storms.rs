@@ -107,7 +107,11 @@ impl Storms {
             return;
         }
         let at = seen.working.0;
-        if seen.working.second() - 1 > self.evaluated { self.advance(seen.working, out) } else { self.now = self.now.max(seen.working) }
+        if seen.working.second() - 1 > self.evaluated {
+            self.advance(seen.working, out)
+        } else {
+            self.now = self.now.max(seen.working)
+        }
         let class = seen.fingerprint.class;
         if matches!(class, Class::Recovery | Class::Exhausted) {
             self.note_outcome(seen);
@@ -136,7 +140,11 @@ impl Storms {
         slot.detector.people.count(hash, is_named, name, target);
         slot.records += 1;
         slot.lines += u64::from(seen.lines);
-        slot.run = if at.saturating_sub(slot.last) > SLOW_PAUSE && slot.last != i64::MIN || slot.run.1 == 0 { (at, 1) } else { (slot.run.0, slot.run.1 + u64::from(weight)) };
+        slot.run = if at.saturating_sub(slot.last) > SLOW_PAUSE && slot.last != i64::MIN || slot.run.1 == 0 {
+            (at, 1)
+        } else {
+            (slot.run.0, slot.run.1 + u64::from(weight))
+        };
         slot.last = slot.last.max(at);
         let is_slow_loop = slot.is_slow_loop(at) && class != Class::CrashLoop;
         self.hold(seen.index, Observation::from(seen));
@@ -182,7 +190,11 @@ impl Storms {
         if !self.active.is_empty() {
             return Some(UnixNanos((self.now.second() + 1) * SECOND));
         }
-        self.incidents.iter().filter(|incident| incident.is_firing()).map(|incident| UnixNanos(incident.next_due().min(incident.last + WINDOW + SECOND))).min()
+        self.incidents
+            .iter()
+            .filter(|incident| incident.is_firing())
+            .map(|incident| UnixNanos(incident.next_due().min(incident.last + WINDOW + SECOND)))
+            .min()
     }
 
     /// The input has ended: what still goes on is told so.
@@ -305,7 +317,8 @@ impl Storms {
 
     /// The idle fingerprint that was silent longest makes room.
     fn evict(&mut self) {
-        let coldest = self.slots.iter().flatten().min_by_key(|slot| (slot.detector.state == State::Firing, slot.last, slot.index)).map(|slot| slot.index);
+        let coldest =
+            self.slots.iter().flatten().min_by_key(|slot| (slot.detector.state == State::Firing, slot.last, slot.index)).map(|slot| slot.index);
         if let Some(index) = coldest {
             self.forget(index);
         }
@@ -356,7 +369,8 @@ impl Storms {
     }
 
     fn forget_coldest_diagnosis(&mut self, but: FingerprintIndex) {
-        let coldest = self.slots.iter_mut().flatten().filter(|slot| slot.diagnosis.is_some() && slot.index != but).min_by_key(|slot| (slot.last, slot.index));
+        let coldest =
+            self.slots.iter_mut().flatten().filter(|slot| slot.diagnosis.is_some() && slot.index != but).min_by_key(|slot| (slot.last, slot.index));
         if let Some(slot) = coldest {
             slot.diagnosis = None;
             slot.first = None;

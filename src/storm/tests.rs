@@ -1,6 +1,6 @@
-use super::*;
 use super::super::report::AlertLevel;
 use super::super::text::alert_text;
+use super::*;
 use crate::record::{ClassSource, StreamId};
 
 /// A little world to write storms in.
@@ -15,7 +15,8 @@ const NOON: i64 = 1_760_011_200;
 
 impl World {
     fn new(templates: &[(&str, Class)]) -> Self {
-        let fingerprints = templates.iter().map(|(template, class)| Arc::new(Fingerprint::new(Severity::Warn, *template, *class, ClassSource::Guess))).collect();
+        let fingerprints =
+            templates.iter().map(|(template, class)| Arc::new(Fingerprint::new(Severity::Warn, *template, *class, ClassSource::Guess))).collect();
         Self { storms: Storms::new(StormOptions::default()), fingerprints, events: Vec::new() }
     }
 
@@ -47,7 +48,11 @@ impl World {
             max_attempts: None,
             delay: None,
         };
-        if self.fingerprints[which].class == Class::None { self.storms.note_ordinary(&seen) } else { self.storms.observe(&seen, &mut |event| events.push(event)) }
+        if self.fingerprints[which].class == Class::None {
+            self.storms.note_ordinary(&seen)
+        } else {
+            self.storms.observe(&seen, &mut |event| events.push(event))
+        }
     }
 
     fn advance(&mut self, ms: i64) {
@@ -226,7 +231,8 @@ fn records_that_step_back_by_a_second_change_no_verdict() {
         .into_iter()
         .map(|is_shuffled| {
             let mut world = World::new(&[("refused, retrying", Class::Retry)]);
-            let mut times: Vec<(i64, u64)> = (0..40).flat_map(|second| (1..=6).map(move |instance| (second * 1000 + instance as i64 * 40, instance))).collect();
+            let mut times: Vec<(i64, u64)> =
+                (0..40).flat_map(|second| (1..=6).map(move |instance| (second * 1000 + instance as i64 * 40, instance))).collect();
             if is_shuffled {
                 // Instance 3 is read 0.7 s after the others.
                 times.sort_by_key(|(ms, instance)| if *instance == 3 { ms + 700 } else { *ms });

@@ -141,7 +141,11 @@ fn policy(report: &StormReport) -> String {
         }
         Policy::Unknown => verdict.notes.first().cloned().unwrap_or_else(|| "not visible".to_owned()),
     };
-    let source = if verdict.policy == Policy::Unknown { String::new() } else { format!(" (source: {}, confidence {:.2})", verdict.source, verdict.confidence) };
+    let source = if verdict.policy == Policy::Unknown {
+        String::new()
+    } else {
+        format!(" (source: {}, confidence {:.2})", verdict.source, verdict.confidence)
+    };
     let jitter = match verdict.jitter {
         Tri::Yes => "jitter visible",
         Tri::No => "no jitter visible",
@@ -158,7 +162,10 @@ fn policy(report: &StormReport) -> String {
 }
 
 fn give_up(verdict: &Verdict) -> String {
-    let seen = verdict.attempts_seen.filter(|attempts| *attempts > 0).map_or_else(|| "so far".to_owned(), |attempts| format!("in {} attempts", thousands(attempts.unsigned_abs())));
+    let seen = verdict
+        .attempts_seen
+        .filter(|attempts| *attempts > 0)
+        .map_or_else(|| "so far".to_owned(), |attempts| format!("in {} attempts", thousands(attempts.unsigned_abs())));
     match verdict.max_attempts {
         Some(limit) => format!("gives up after {limit} attempts"),
         None => format!("no give-up seen {seen}"),
@@ -187,7 +194,10 @@ fn trend(report: &StormReport) -> String {
 /// Advice by verdict.
 fn advise(report: &StormReport) -> Vec<String> {
     if report.class == Class::CrashLoop {
-        return vec!["read the last lines before an exit of the program named above: the cause is there.".to_owned(), "stop the restarts (scale down, stop the unit) while you look; check what it needs at start.".to_owned()];
+        return vec![
+            "read the last lines before an exit of the program named above: the cause is there.".to_owned(),
+            "stop the restarts (scale down, stop the unit) while you look; check what it needs at start.".to_owned(),
+        ];
     }
     let Some(verdict) = &report.diagnosis else {
         return vec!["look at what these lines name as failing.".to_owned()];
@@ -263,11 +273,7 @@ fn show_count(value: f64) -> String {
 }
 
 fn show_volume(bytes: f64) -> String {
-    if bytes >= 1e9 {
-        format!("{:.0} GB", bytes / 1e9)
-    } else {
-        format!("{:.0} MB", bytes / 1e6)
-    }
+    if bytes >= 1e9 { format!("{:.0} GB", bytes / 1e9) } else { format!("{:.0} MB", bytes / 1e6) }
 }
 
 /// `12:01:00.02Z`: the time of day in UTC, to the hundredth of a second.

@@ -72,7 +72,8 @@ struct Key {
 pub struct Chains {
     /// Ascending by hash.
     keys: Vec<Key>,
-    recent: u8,
+    /// Where a hash was found last, by its low bits: workers take turns, and a wrong guess only costs the search.
+    guesses: [u8; 32],
     is_overfull: bool,
     /// Every record is an attempt.
     pub lines: Lane,
@@ -159,8 +160,9 @@ impl Chains {
     }
 
     fn slot(&mut self, key: u64) -> Option<usize> {
-        if self.keys.get(usize::from(self.recent)).is_some_and(|entry| entry.hash == key) {
-            return Some(usize::from(self.recent));
+        let guess = usize::from(self.guesses[(key & 31) as usize]);
+        if self.keys.get(guess).is_some_and(|entry| entry.hash == key) {
+            return Some(guess);
         }
         let at = match self.keys.binary_search_by_key(&key, |entry| entry.hash) {
             Ok(at) => at,
@@ -176,7 +178,7 @@ impl Chains {
                 at
             }
         };
-        self.recent = at as u8;
+        self.guesses[(key & 31) as usize] = at as u8;
         Some(at)
     }
 
@@ -223,7 +225,6 @@ impl Chains {
             self.keys.truncate(KEYS_MAX);
             self.is_overfull = true;
         }
-        self.recent = 0;
         if (other.sample.len(), self.sample_key) > (self.sample.len(), other.sample_key) {
             self.sample.clone_from(&other.sample);
             self.stated.clone_from(&other.stated);

@@ -148,7 +148,7 @@ fn a_storm_of_a_million_records_fits_its_budget() {
         });
     }
     // The design's 8.5 KB, and 3.5 KB more where one attempt writes several lines and both readings are kept.
-    assert!(diagnosis.bytes() <= 12_000, "{} bytes", diagnosis.bytes());
+    assert!(diagnosis.bytes() <= 12 * 1024, "{} bytes", diagnosis.bytes());
     assert_eq!(diagnosis.instances().0.abs_diff(100) * 5 / 100, 0, "{:?}", diagnosis.instances());
 }
 

@@ -25,6 +25,7 @@ pub struct Counts {
 impl Counts {
     /// Counts one value of `bucket` (-79..=79 for ratios, 0..=175 for intervals). Allocates only for a
     /// bucket never met.
+    #[inline]
     pub fn add(&mut self, bucket: i16) {
         self.add_many(bucket, 1);
     }

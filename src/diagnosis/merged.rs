@@ -226,6 +226,7 @@ impl Merged {
 
 /// Octave 0 is [0, 0.25 s), octave k is [2^(k-3), 2^(k-2)) s.
 #[must_use]
+#[inline]
 pub fn octave_of(elapsed: i64) -> usize {
     let quarters = elapsed / (SECOND / 4);
     ((64 - quarters.leading_zeros()) as usize).min(OCTAVES - 1)

@@ -45,6 +45,7 @@ pub struct Observation {
 }
 
 impl From<&Occurrence<'_>> for Observation {
+    #[inline]
     fn from(seen: &Occurrence<'_>) -> Self {
         // Of restarts the program is the worker: one supervisor tells of many.
         let worker = match seen.target {

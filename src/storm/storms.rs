@@ -147,7 +147,7 @@ impl Storms {
         };
         slot.last = slot.last.max(at);
         let is_slow_loop = slot.is_slow_loop(at) && class != Class::CrashLoop;
-        self.hold(seen.index, Observation::from(seen));
+        self.hold(seen);
         if class == Class::CrashLoop {
             self.count_restart(seen, out);
         } else if is_slow_loop {
@@ -324,18 +324,18 @@ impl Storms {
         }
     }
 
-    fn hold(&mut self, index: FingerprintIndex, observation: Observation) {
+    fn hold(&mut self, seen: &Occurrence<'_>) {
         if self.held.len() >= REORDER_MAX
             && let Some((index, oldest)) = self.held.pop_front()
         {
             self.diagnose(index, &oldest);
         }
-        if self.held.back().is_none_or(|last| last.1.at <= observation.at) {
-            self.held.push_back((index, observation));
+        if self.held.back().is_none_or(|last| last.1.at <= seen.working.0) {
+            self.held.push_back((seen.index, Observation::from(seen)));
             return;
         }
-        let at = self.held.iter().rposition(|held| held.1.at <= observation.at).map_or(0, |before| before + 1);
-        self.held.insert(at, (index, observation));
+        let at = self.held.iter().rposition(|held| held.1.at <= seen.working.0).map_or(0, |before| before + 1);
+        self.held.insert(at, (seen.index, Observation::from(seen)));
     }
 
     pub(super) fn release(&mut self, until: i64) {

@@ -113,6 +113,8 @@ pub struct Merged {
     pub gaps: Counts,
     /// One per delta.
     pub volleys: [Volleys; 3],
+    /// Whether any time has a fraction of a second: without, every shorter gap is rounded away.
+    pub has_fractions: bool,
     /// Records per octave since onset.
     pub octaves: [u32; OCTAVES],
     /// Attempt n = 0..16: (count, sum of elapsed us since onset).
@@ -139,6 +141,7 @@ impl Merged {
             records: 0,
             gaps: Counts::default(),
             volleys: Default::default(),
+            has_fractions: false,
             octaves: [0; OCTAVES],
             attempts: [(0, 0); ATTEMPTS + 1],
             numbered: 0,
@@ -150,8 +153,9 @@ impl Merged {
     }
 
     /// One record at `at`; records come in order of time. `position` is where its delay belongs when it has no number.
-    pub fn observe(&mut self, at: i64, attempt: Option<i64>, limit: Option<i64>, delay: Option<i64>, position: usize) {
+    pub fn observe(&mut self, at: i64, attempt: Option<u32>, limit: Option<u32>, delay: Option<i64>, position: usize) {
         self.records += 1;
+        self.has_fractions |= at % SECOND != 0;
         if self.last != i64::MIN {
             self.gaps.add(interval_bucket((at - self.last).max(0)));
         }
@@ -163,18 +167,18 @@ impl Merged {
         self.octaves[octave_of(elapsed)] += 1;
         if let Some(attempt) = attempt {
             self.numbered += 1;
-            self.attempt_max = self.attempt_max.max(attempt);
-            if let Some(place) = usize::try_from(attempt).ok().and_then(|number| self.attempts.get_mut(number)) {
+            self.attempt_max = self.attempt_max.max(i64::from(attempt));
+            if let Some(place) = self.attempts.get_mut(attempt as usize) {
                 place.0 += 1;
                 place.1 += elapsed / 1000;
             }
         }
         if let Some(limit) = limit {
-            self.limit = Some(self.limit.map_or(limit, |before| before.max(limit)));
+            self.limit = self.limit.max(Some(i64::from(limit)));
             self.at_limit += u64::from(attempt.is_some_and(|number| number >= limit));
         }
         if let Some(delay) = delay {
-            let position = attempt.map_or(position, |number| usize::try_from(number).unwrap_or(0));
+            let position = attempt.map_or(position, |number| number as usize);
             self.hints.observe(position, delay);
         }
     }
@@ -184,6 +188,7 @@ impl Merged {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         self.records += other.records;
+        self.has_fractions |= other.has_fractions;
         self.gaps.merge(&other.gaps);
         for (mine, theirs) in self.octaves.iter_mut().zip(other.octaves) {
             *mine = mine.saturating_add(theirs);
@@ -213,12 +218,15 @@ impl Merged {
     /// Bytes on the heap.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.gaps.heap_bytes() + self.hints.values.capacity() * 16 + self.volleys.iter().map(|volleys| volleys.intervals.capacity() * 8).sum::<usize>()
+        self.gaps.heap_bytes()
+            + self.hints.values.capacity() * 16
+            + self.volleys.iter().map(|volleys| volleys.intervals.capacity() * 8).sum::<usize>()
     }
 }
 
 /// Octave 0 is [0, 0.25 s), octave k is [2^(k-3), 2^(k-2)) s.
 #[must_use]
+#[inline]
 pub fn octave_of(elapsed: i64) -> usize {
     let quarters = elapsed / (SECOND / 4);
     ((64 - quarters.leading_zeros()) as usize).min(OCTAVES - 1)

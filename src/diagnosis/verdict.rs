@@ -1,10 +1,17 @@
-//! The verdict: sources from the strongest to the weakest, each silent below its minimum of evidence.
+//! The verdict: the words of `report`, and what the first source that speaks (`sources.rs`) makes of them.
 
-use super::chains::{Lane, SAME_ATTEMPT};
-use super::histogram::{interval_bounds, interval_bucket, ratio_bounds};
-use super::shape::{Shape, median, shape};
+use super::histogram::interval_bounds;
+use super::shape::{Shape, median};
+use super::sources::Finding;
 use super::{Diagnosis, merged};
 use crate::time::{MILLI, SECOND};
+
+/// With stamps in whole seconds: no word about jitter below this interval (ms) ...
+const ROUNDED_JITTER_MS: f64 = 8200.0;
+/// ... nor that a wait is regular ...
+const ROUNDED_REGULAR_MS: f64 = 900.0;
+/// ... nor about lock-step.
+const ROUNDED_LOCKSTEP_MS: f64 = 5000.0;
 
 /// The policy words of `report`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,19 +152,6 @@ pub struct Verdict {
     pub notes: Vec<String>,
 }
 
-/// A source's answer.
-struct Finding {
-    shape: Shape,
-    source: Source,
-    /// Pieces of evidence (intervals, delays).
-    evidence: u64,
-    jitter: Tri,
-    /// Standard deviation of ln interval at one position.
-    spread: f64,
-    typical_ms: f64,
-    note: String,
-}
-
 impl Diagnosis {
     /// What can be said at `now` (ns of working time).
     #[must_use]
@@ -172,12 +166,12 @@ impl Diagnosis {
         let lockstep = self.lock_step();
         let is_keyed = self.keyed * 2 > merged.records;
         let finding = self
-            .from_text()
-            .or_else(|| if is_keyed { self.from_chains(Source::Keys) } else { None })
-            .or_else(|| self.from_attempts())
-            .or_else(|| if is_keyed { None } else { self.from_chains(Source::Stream) })
-            .or_else(|| self.from_volleys(lockstep.as_ref()))
-            .or_else(|| self.from_trend());
+            .by_text()
+            .or_else(|| if is_keyed { self.by_chains(Source::Keys) } else { None })
+            .or_else(|| self.by_attempts())
+            .or_else(|| if is_keyed { None } else { self.by_chains(Source::Stream) })
+            .or_else(|| self.by_volleys(lockstep.as_ref()))
+            .or_else(|| self.by_trend());
         self.tell_instances(&mut verdict, lockstep.as_ref().map(|found| found.volley));
         if let Some(finding) = finding {
             self.tell_policy(&mut verdict, &finding, observed);
@@ -187,336 +181,49 @@ impl Diagnosis {
         if verdict.interval_ms.is_none() && (is_keyed || merged.numbered > 0) && !self.several_workers() {
             verdict.interval_ms = observed;
         }
+        if !self.merged.has_fractions && verdict.interval_ms.is_some_and(|interval| interval < 1000.0) {
+            // Less than the stamps resolve.
+            verdict.interval_ms = None;
+        }
         verdict.lockstep = self.tell_lockstep(&verdict, lockstep.as_ref());
         verdict.outcome = self.outcome(now, &mut verdict);
         verdict
     }
 
-    /// Each record an attempt, or several records of one moment an attempt?
-    fn lane(&self) -> &Lane {
-        let lines = &self.chains.lines;
-        let tight = lines.all.share_to(interval_bucket(SAME_ATTEMPT) - 1);
-        let bursts = self.chains.attempts.all.total();
-        // Numbered lines are attempts; a loop that never pauses is a hot loop, not one attempt with a thousand lines.
-        if self.merged.numbered * 2 > self.merged.records && self.chains.repeated_attempts * 4 < self.merged.records || !(0.1..0.97).contains(&tight) || bursts < 3 {
-            return lines;
-        }
-        let pause = self.chains.attempts.all.quantile(0.5, interval_bounds);
-        if pause > 3.0 * SAME_ATTEMPT as f64 / MILLI as f64 { &self.chains.attempts } else { lines }
-    }
-
-    /// The chain rules of several workers behind one key.
-    fn several_workers(&self) -> bool {
-        let lane = self.lane();
-        let repeated = self.chains.repeated_attempts;
-        if repeated >= 3 && repeated * 50 > self.merged.records {
-            return true;
-        }
-        let ratios = &lane.ratios;
-        if ratios.total() < 8 {
-            return false;
-        }
-        // A third is -1.585 octaves, bucket -25.
-        let shrinking = ratios.share_to(-26);
-        let limit = if ratios.total() < 30 { 0.26 } else { 0.2 };
-        let spread = (ratios.quantile(0.75, ratio_bounds) - ratios.quantile(0.25, ratio_bounds)) * std::f64::consts::LN_2;
-        let is_hot = lane.all.quantile(0.5, interval_bounds) < 20.0;
-        !is_hot && (shrinking >= limit || ratios.total() >= 20 && spread > 2.0)
-    }
-
-    fn from_text(&self) -> Option<Finding> {
-        let hints = &self.merged.hints;
-        if hints.count < 2 || hints.count * 2 < self.merged.records {
-            return None;
-        }
-        let found = |shape, jitter, spread, note: String| {
-            Some(Finding { shape, source: Source::Text, evidence: hints.count, jitter, spread, typical_ms: hints.sum_us as f64 / hints.count as f64 / 1000.0, note })
-        };
-        if hints.zeros == hints.count {
-            return found(Shape::Constant(0.0), Tri::No, 0.0, format!("all {} stated delays are 0", hints.count));
-        }
-        let places: Vec<_> = hints.positions.iter().skip_while(|place| place.0 == 0).take_while(|place| place.0 > 0).collect();
-        let means: Vec<f64> = places.iter().map(|place| place.1 as f64 / f64::from(place.0) / 1000.0).collect();
-        let spreads: Vec<f64> = places.iter().filter(|place| place.0 >= 3).map(|place| (place.3 - place.2) as f64 / (place.1 as f64 / f64::from(place.0)).max(1.0)).collect();
-        let is_ordered = self.merged.numbered * 2 > self.merged.records || !self.several_workers();
-        let mut jitter = if !is_ordered || spreads.is_empty() {
-            Tri::Unknown
-        } else if median(&spreads) > 0.15 {
-            Tri::Yes
-        } else {
-            Tri::No
-        };
-        let (least, greatest) = (hints.values.first()?.0, hints.values.last()?.0);
-        let is_one_value = hints.values.len() == 1;
-        if greatest.max(1) as f64 / least.max(1) as f64 <= 1.5 && !hints.has_more_values {
-            if is_one_value {
-                jitter = Tri::No;
-            } else if hints.values.len() as u64 * 2 > hints.count {
-                jitter = Tri::Yes;
-            }
-            let typical = hints.sum_us as f64 / hints.count as f64 / 1000.0;
-            return found(Shape::Constant(typical), jitter, 0.0, format!("{} stated delays of about {}", hints.count, show_ms(typical)));
-        }
-        let values: Vec<f64> = hints.values.iter().map(|value| value.0 as f64 / MILLI as f64).collect();
-        let repeats = hints.values.iter().filter(|value| value.1 > 1).count();
-        let spread = if jitter == Tri::Yes { 0.5 } else { 0.0 };
-        if is_ordered && means.len() >= 3 {
-            let shape = shape(&means, spread);
-            let is_exact = jitter != Tri::Yes;
-            if shape != Shape::Unknown && (is_exact || !matches!(shape, Shape::Growing { .. })) {
-                return found(shape, jitter, spread, format!("{} stated delays from {} to {}", hints.count, show_ms(values[0]), show_ms(greatest as f64 / MILLI as f64)));
-            }
-            if means.len() >= 4 && means[means.len() - 1] > 2.0 * means[0] {
-                return found(Shape::Growing { base: means[0], cap: None }, jitter, spread, format!("{} stated delays, growing", hints.count));
-            }
-        }
-        if !hints.has_more_values && values.len() <= 16 && (values.len() <= 4 || repeats * 2 >= values.len()) && values.len() >= 3 {
-            let positive: Vec<f64> = values.iter().copied().filter(|value| *value > 0.0).collect();
-            let shape = shape(&positive, 0.0);
-            if shape != Shape::Unknown {
-                return found(shape, jitter, 0.0, format!("{} different stated delays from {} to {}", values.len(), show_ms(values[0]), show_ms(greatest as f64 / MILLI as f64)));
-            }
-        }
-        None
-    }
-
-    fn from_chains(&self, source: Source) -> Option<Finding> {
-        if let Some(found) = self.from_cycle(source) {
-            return Some(found);
-        }
-        let lane = self.lane();
-        let total = lane.all.total();
-        if total < 3 {
-            return None;
-        }
-        let middle = lane.typical_ms();
-        let (keys, _) = self.chains.distinct();
-        if middle < 20.0 && lane.all.share_to(interval_bucket(20 * MILLI)) >= 0.75 {
-            // A merged stream of many is tight without any worker being so.
-            if source == Source::Stream && total < 100 {
-                return None;
-            }
-            let note = format!("{total} intervals, half of them below {}", show_ms(middle));
-            return (source == Source::Keys || self.has_constant_rate()).then_some(Finding {
-                shape: Shape::Constant(middle),
-                source,
-                evidence: total,
-                jitter: Tri::Unknown,
-                spread: f64::NAN,
-                typical_ms: middle,
-                note,
-            });
-        }
-        if self.several_workers() {
-            return None;
-        }
-        let spread = lane_spread(lane);
-        let least = if keys >= 4 { 3 } else { 1 };
-        let typical: Vec<f64> = lane
-            .positions
-            .iter()
-            .skip_while(|place| place.counts.total() == 0)
-            .take_while(|place| place.counts.total() >= least)
-            .map(super::chains::Position::typical_ms)
-            .collect();
-        let needed = if keys == 1 && middle >= 500.0 {
-            3
-        } else if middle >= 500.0 {
-            4
-        } else {
-            5
-        };
-        let jitter = if spread.is_nan() {
-            Tri::Unknown
-        } else if spread > 0.11 {
-            Tri::Yes
-        } else {
-            Tri::No
-        };
-        let known_spread = if spread.is_nan() { 0.0 } else { spread };
-        let finding = |shape, note| Some(Finding { shape, source, evidence: total, jitter, spread: known_spread, typical_ms: middle, note });
-        let (low, high) = (lane.all.quantile(0.1, interval_bounds), lane.all.quantile(0.9, interval_bounds));
-        if high / low.max(0.5) < 1.5 {
-            return finding(Shape::Constant(middle), format!("{total} intervals from {} to {} (10th to 90th percentile)", show_ms(low), show_ms(high)));
-        }
-        if typical.len() >= needed {
-            let shape = shape(&typical, known_spread);
-            // One worker's single intervals are no medians: a constant needs the whole histogram behind it.
-            if shape != Shape::Unknown {
-                return finding(shape, format!("intervals by position: {}", show_row(&typical)));
-            }
-        }
-        self.from_growth(&typical).map_or_else(
-            || {
-                let early = median(&typical[..typical.len().min(4)]);
-                let is_steady = total >= 20 && typical.len() >= 4 && (0.6..1.6).contains(&(middle / early.max(0.5))) && self.has_constant_rate();
-                if is_steady { finding(Shape::Constant(middle), format!("{total} intervals around {}, early and late alike", show_ms(middle))) } else { None }
-            },
-            |base| finding(Shape::Growing { base, cap: None }, format!("intervals by position grow: {}", show_row(&typical))),
-        )
-    }
-
-    /// Growth through noise: the late positions are clearly longer than the early ones, and later ones tend to be longer.
-    fn from_growth(&self, typical: &[f64]) -> Option<f64> {
-        if typical.len() < 5 {
-            return None;
-        }
-        let third = typical.len() / 3;
-        let (early, late) = (median(&typical[..third.max(2)]), median(&typical[typical.len() - third.max(2)..]));
-        let mut agree = 0_i32;
-        for (at, earlier) in typical.iter().enumerate() {
-            agree += typical[at + 1..].iter().map(|later| if later > earlier { 1 } else { -1 }).sum::<i32>();
-        }
-        let pairs = (typical.len() * (typical.len() - 1) / 2) as f64;
-        (late > 3.0 * early && f64::from(agree) / pairs >= 0.5).then_some(early)
-    }
-
-    /// A backoff that an outer loop starts again and again: the same short row of gaps repeats.
-    fn from_cycle(&self, source: Source) -> Option<Finding> {
-        let gaps: Vec<f64> = self.chains.sample().iter().map(|gap| *gap as f64 / MILLI as f64).collect();
-        for period in 2..=8 {
-            if gaps.len() < 2 * period + 2 {
-                break;
-            }
-            let pairs = gaps.len() - period;
-            let alike = (0..pairs).filter(|&at| (gaps[at + period] / gaps[at].max(0.01)).ln().abs() < 0.25).count();
-            let cycle: Vec<f64> = (0..period).map(|at| median(&gaps.iter().copied().skip(at).step_by(period).collect::<Vec<_>>())).collect();
-            let (least, greatest) = cycle.iter().fold((f64::MAX, 0.0_f64), |(low, high), gap| (low.min(*gap), high.max(*gap)));
-            if alike * 100 < pairs * 85 || greatest < 1.6 * least {
-                continue;
-            }
-            // The cycle begins at its shortest gap; the longest gap before it is the outer loop's pause.
-            let begin = cycle.iter().position(|gap| *gap == least).unwrap_or(0);
-            let mut row: Vec<f64> = (0..period).map(|at| cycle[(begin + at) % period]).collect();
-            if period >= 3 && row[period - 1] > 6.0 * row[period - 2] {
-                row.pop();
-            }
-            let rises = row.windows(2).all(|pair| pair[1] >= pair[0] * 0.92);
-            let shape = if row.len() >= 3 && rises {
-                shape(&row, 0.0)
-            } else if rises && row.len() == 2 {
-                if row[1] > 6.0 * row[0] { Shape::Constant(row[0]) } else { Shape::Growing { base: row[0], cap: None } }
-            } else {
-                Shape::Unknown
-            };
-            if shape == Shape::Unknown {
-                continue;
-            }
-            let note = format!("the backoff starts again every {period} attempts: {}", show_row(&row));
-            return Some(Finding { shape, source, evidence: gaps.len() as u64, jitter: Tri::Unknown, spread: 0.0, typical_ms: median(&gaps), note });
-        }
-        None
-    }
-
-    fn from_attempts(&self) -> Option<Finding> {
-        let merged = &self.merged;
-        if merged.numbered < 4 || merged.numbered * 2 < merged.records {
-            return None;
-        }
-        let most = merged.attempts.iter().map(|place| place.0).max().unwrap_or(0);
-        let elapsed: Vec<f64> = merged
-            .attempts
-            .iter()
-            .skip_while(|place| place.0 == 0)
-            .take_while(|place| place.0 > 0 && place.0 * 2 >= most)
-            .map(|place| place.1 as f64 / f64::from(place.0) / 1000.0)
-            .collect();
-        let intervals: Vec<f64> = elapsed.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        if intervals.len() < 4 || intervals.iter().any(|interval| *interval <= 0.0) {
-            return None;
-        }
-        let shape = shape(&intervals, 0.0);
-        (shape != Shape::Unknown).then(|| Finding {
-            shape,
-            source: Source::Attempts,
-            evidence: merged.numbered,
-            jitter: Tri::Unknown,
-            spread: 0.0,
-            typical_ms: median(&intervals),
-            note: format!("mean time from attempt to attempt: {}", show_row(&intervals)),
-        })
-    }
-
-    fn from_volleys(&self, lockstep: Option<&LockStep>) -> Option<Finding> {
-        let found = lockstep?;
-        let volleys = &self.merged.volleys[found.delta];
-        let row: Vec<f64> = volleys.intervals.iter().map(|gap| *gap as f64 / MILLI as f64).collect();
-        if row.len() < 4 {
-            return None;
-        }
-        let shape = shape(&row, 0.0);
-        (shape != Shape::Unknown).then(|| Finding {
-            shape,
-            source: Source::Volleys,
-            evidence: row.len() as u64,
-            jitter: Tri::Unknown,
-            spread: 0.0,
-            typical_ms: median(&row),
-            note: format!("volleys of about {:.0} records: {}", found.volley, show_row(&row)),
-        })
-    }
-
-    fn from_trend(&self) -> Option<Finding> {
-        let (early, late, records) = self.trend()?;
-        let shape = if (0.6..=1.5).contains(&early) && (0.6..=1.4).contains(&late) {
-            Shape::Constant(f64::NAN)
-        } else if early >= 2.6 && late >= 1.5 {
-            Shape::Growing { base: f64::NAN, cap: None }
-        } else {
-            return None;
-        };
-        Some(Finding {
-            shape,
-            source: Source::Trend,
-            evidence: records,
-            jitter: Tri::Unknown,
-            spread: f64::NAN,
-            typical_ms: f64::NAN,
-            note: format!("trend of the merged rate: first eighth {early:.1} x, first quarter {late:.1} x of an even share; intervals are not visible without an instance id"),
-        })
-    }
-
-    /// (8 x share of the first eighth, 4 x share of the first quarter, records) up to the last power-of-two time.
-    fn trend(&self) -> Option<(f64, f64, u64)> {
-        let merged = &self.merged;
-        // The last octave that is over: octave k ends at 2^(k-2) s.
-        let last = merged::octave_of(merged.last.saturating_sub(merged.first)).checked_sub(1)?;
-        if last < 3 {
-            return None;
-        }
-        let (all, eighth, quarter) = (merged.records_until(last), merged.records_until(last - 3), merged.records_until(last - 2));
-        (all >= 40 && eighth >= 4).then(|| (8.0 * eighth as f64 / all as f64, 4.0 * quarter as f64 / all as f64, all))
-    }
-
-    fn has_constant_rate(&self) -> bool {
-        self.trend().is_none_or(|(early, late, _)| (0.4..=1.9).contains(&early) && late <= 1.7)
-    }
-
     fn tell_policy(&self, verdict: &mut Verdict, finding: &Finding, observed: Option<f64>) {
         verdict.source = finding.source;
-        verdict.jitter = finding.jitter;
+        // Of a hot loop, latency is all that is seen.
+        let is_hot = finding.source != Source::Text && finding.typical_ms < 250.0;
+        // Of stamps in whole seconds, too, when 0.41 s of rounding is more than 5 % of the interval.
+        let is_rounded = finding.source != Source::Text && !self.merged.has_fractions && finding.typical_ms < ROUNDED_JITTER_MS;
+        verdict.jitter = if is_hot || is_rounded { Tri::Unknown } else { finding.jitter };
         let is_text = finding.source == Source::Text;
         let known = |value: f64| value.is_finite().then_some(value);
         verdict.interval_ms = if is_text { observed.or(known(finding.typical_ms)) } else { known(finding.typical_ms) };
         match finding.shape {
             Shape::Constant(value) => {
-                verdict.policy = if is_text && value <= 0.0 || !is_text && value < 20.0 && finding.source != Source::Stream {
-                    Policy::Immediate
-                } else if is_text {
-                    Policy::Fixed
-                } else if value.is_nan() || value < 20.0 {
-                    Policy::Constant
-                } else if finding.spread <= 0.12 || value >= 500.0 && finding.spread <= 0.35 {
-                    Policy::Fixed
-                } else {
-                    Policy::Constant
-                };
+                verdict.policy =
+                    if is_text && value <= 0.0 || !is_text && value < 20.0 && finding.source != Source::Stream && self.merged.has_fractions {
+                        Policy::Immediate
+                    } else if is_text {
+                        Policy::Fixed
+                    } else if value.is_nan() || value < 20.0 || !self.merged.has_fractions && value < ROUNDED_REGULAR_MS {
+                        Policy::Constant
+                    } else if finding.spread <= 0.12 || value >= 500.0 && finding.spread <= 0.35 {
+                        Policy::Fixed
+                    } else {
+                        Policy::Constant
+                    };
                 if is_text {
                     verdict.stated_delay_ms = Some(value);
                     if let Some(seen) = observed
                         && seen > 1.5 * value + 50.0
                     {
-                        verdict.notes.push(format!("says {}, comes every {}: paced by a timeout or by what an attempt takes", show_ms(value), show_ms(seen)));
+                        verdict.notes.push(format!(
+                            "says {}, comes every {}: paced by a timeout or by what an attempt takes",
+                            show_ms(value),
+                            show_ms(seen)
+                        ));
                     }
                 } else if value >= 20.0 {
                     verdict.notes.push(format!("constant interval of {} (wait or timeout: the same stream)", show_ms(value)));
@@ -576,7 +283,7 @@ impl Diagnosis {
         let rare = (gaps.total() as f64 * 0.004).floor() as u32;
         let mut best: Option<(i16, i16)> = None;
         let mut edge: Option<i16> = None;
-        for &(bucket, _) in gaps.entries().iter().filter(|entry| entry.1 > rare) {
+        for (bucket, _) in gaps.entries().filter(|entry| entry.1 > rare) {
             if let Some(before) = edge
                 && best.is_none_or(|(low, high)| bucket - before > high - low)
             {
@@ -602,11 +309,12 @@ impl Diagnosis {
 
     fn tell_lockstep(&self, verdict: &Verdict, found: Option<&LockStep>) -> Tri {
         let is_hot = verdict.interval_ms.is_some_and(|interval| interval < 250.0);
-        if self.merged.records < 30 || is_hot || verdict.instances.is_none_or(|instances| instances < 2) {
+        let is_rounded = !self.merged.has_fractions && verdict.interval_ms.is_none_or(|interval| interval < ROUNDED_LOCKSTEP_MS);
+        if self.merged.records < 30 || is_hot || is_rounded || verdict.instances.is_none_or(|instances| instances < 2) {
             return Tri::Unknown;
         }
         // Several lines of one instance at one moment look like a volley.
-        let is_shared = self.lane() as *const Lane == &raw const self.chains.lines || self.instances().0 >= 2;
+        let is_shared = std::ptr::eq(self.lane(), &raw const self.chains.lines) || self.instances().0 >= 2;
         match found {
             Some(_) if is_shared => Tri::Yes,
             Some(_) => Tri::Unknown,
@@ -653,36 +361,16 @@ impl Diagnosis {
     }
 }
 
-struct LockStep {
+/// Instances that retry at the same moments.
+pub(super) struct LockStep {
     /// Records in a volley.
-    volley: f64,
+    pub(super) volley: f64,
     /// Which volley tracker.
-    delta: usize,
-}
-
-/// Standard deviation of ln interval at one position: from the lower half (lost lines only lengthen intervals), the median over
-/// positions, and for constant waits from the ratios of neighbours too; the smallest. NaN when unknown.
-fn lane_spread(lane: &Lane) -> f64 {
-    let lower_half = |counts: &super::histogram::Counts| {
-        let (tenth, half) = (counts.quantile(0.1, interval_bounds), counts.quantile(0.5, interval_bounds));
-        (half.max(0.01) / tenth.max(0.01)).ln() / 1.28
-    };
-    let spreads: Vec<f64> = lane.positions.iter().filter(|place| place.counts.total() >= 5).map(|place| lower_half(&place.counts)).collect();
-    let mut spread = if spreads.is_empty() { f64::NAN } else { median(&spreads) };
-    if lane.ratios.total() >= 8 {
-        let middle = lane.ratios.quantile(0.5, ratio_bounds).abs();
-        if middle < 0.15 {
-            let (quarter, three) = (lane.ratios.quantile(0.25, ratio_bounds), lane.ratios.quantile(0.75, ratio_bounds));
-            // Quartiles of a normal distribution are 1.349 sd apart; a ratio has two errors in it.
-            let by_ratio = (three - quarter) * std::f64::consts::LN_2 / 1.349 / std::f64::consts::SQRT_2;
-            spread = spread.min(by_ratio);
-        }
-    }
-    spread
+    pub(super) delta: usize,
 }
 
 /// A duration in ms for people.
-fn show_ms(ms: f64) -> String {
+pub(super) fn show_ms(ms: f64) -> String {
     if ms < 10.0 {
         format!("{ms:.1} ms")
     } else if ms < 1000.0 {
@@ -694,6 +382,6 @@ fn show_ms(ms: f64) -> String {
     }
 }
 
-fn show_row(row: &[f64]) -> String {
+pub(super) fn show_row(row: &[f64]) -> String {
     row.iter().take(8).map(|ms| show_ms(*ms)).collect::<Vec<_>>().join(", ")
 }

@@ -16,13 +16,24 @@ struct Person {
     name: Box<[u8]>,
 }
 
+impl Person {
+    fn add(&mut self, records: u64, name: &[u8]) {
+        self.records += records;
+        // While nothing is pending names are not kept.
+        if self.name.is_empty() && !name.is_empty() {
+            self.name = name[..name.len().min(NAME_MAX)].into();
+        }
+    }
+}
+
 /// Instances and targets of one fingerprint since its onset.
 #[derive(Clone, Debug, Default)]
 pub struct People {
     /// Ascending by hash.
     instances: Vec<Person>,
     is_overfull: bool,
-    recent: u8,
+    /// Where a hash was found last, by its low bits: instances take turns, and a wrong guess only costs the search.
+    guesses: [u8; 32],
     /// Records that name no instance.
     unnamed: u64,
     named: u64,
@@ -42,16 +53,16 @@ impl People {
     }
 
     fn count_instance(&mut self, hash: u64, name: &[u8]) {
-        if let Some(person) = self.instances.get_mut(usize::from(self.recent))
+        if let Some(person) = self.instances.get_mut(usize::from(self.guesses[(hash & 31) as usize]))
             && person.hash == hash
         {
-            person.records += 1;
+            person.add(1, name);
             return;
         }
         match self.instances.binary_search_by_key(&hash, |person| person.hash) {
             Ok(at) => {
-                self.instances[at].records += 1;
-                self.recent = at as u8;
+                self.instances[at].add(1, name);
+                self.guesses[(hash & 31) as usize] = at as u8;
             }
             Err(at) => {
                 if self.instances.len() == INSTANCES_MAX {
@@ -77,9 +88,11 @@ impl People {
         }
     }
 
-    /// Forgets everybody.
+    /// Forgets everybody; keeps the memory for the next bout.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        self.instances.clear();
+        self.targets.clear();
+        (self.is_overfull, self.unnamed, self.named, self.other_targets) = (false, 0, 0, 0);
     }
 
     /// Distinct instances and whether that is an estimate; `None` when most records name none.
@@ -110,7 +123,9 @@ impl People {
     /// Whether both name targets and none is in both.
     #[must_use]
     pub fn has_other_targets(&self, other: &Self) -> bool {
-        !self.targets.is_empty() && !other.targets.is_empty() && !self.targets.iter().any(|mine| other.targets.iter().any(|theirs| mine.0 == theirs.0))
+        !self.targets.is_empty()
+            && !other.targets.is_empty()
+            && !self.targets.iter().any(|mine| other.targets.iter().any(|theirs| mine.0 == theirs.0))
     }
 
     /// Adds what `other` counted.
@@ -119,10 +134,9 @@ impl People {
         self.unnamed += other.unnamed;
         self.is_overfull |= other.is_overfull;
         self.other_targets += other.other_targets;
-        self.recent = 0;
         for person in &other.instances {
             match self.instances.binary_search_by_key(&person.hash, |mine| mine.hash) {
-                Ok(at) => self.instances[at].records += person.records,
+                Ok(at) => self.instances[at].add(person.records, &person.name),
                 Err(at) => self.instances.insert(at, person.clone()),
             }
         }

@@ -11,7 +11,8 @@ pub use options::{Mode, Options};
 use crate::class::{self, prevailing};
 use crate::collapse::summary::Summary;
 use crate::collapse::{Closed, Collapse, Plain, Verdict};
-use crate::envelope::{Partial, stamp};
+use crate::envelope::Partial;
+use crate::envelope::stamp::LastSecond;
 use crate::fingerprint::{Fingerprint, trace};
 use crate::framing::join::{JoinState, Part, Role};
 use crate::framing::lines::{Cut, LineSplitter, RawLine};
@@ -126,6 +127,7 @@ struct Stream {
     /// Taken out while its bytes are split.
     splitter: Option<LineSplitter>,
     clock: StreamClock,
+    last_second: LastSecond,
     lanes: Lanes,
     /// Whether the head of the overlong line at hand was absorbed: its rest goes the same way.
     absorbs_rest_of: Option<FingerprintIndex>,
@@ -211,6 +213,7 @@ impl Engine {
             is_instance,
             splitter: Some(LineSplitter::new(self.options.line_bytes_max)),
             clock,
+            last_second: LastSecond::default(),
             lanes: Lanes::new(),
             absorbs_rest_of: None,
         });
@@ -559,7 +562,7 @@ impl Engine {
         accounting.odd_lines += u64::from(shape.is_odd);
         let event = shape
             .time
-            .and_then(|(field, format)| stamp::parse(field.of(text.text, words), format, options.reference, options.zone_offset_seconds));
+            .and_then(|(field, format)| stream.last_second.parse(field.of(text.text, words), format, options.reference, options.zone_offset_seconds));
         let working = stream.clock.observe(clock, text.arrival, event);
         if working.now_advanced {
             collapse.advance(clock.now(), &mut |closed| emit(accounting, sink, closed));

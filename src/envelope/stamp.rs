@@ -45,6 +45,46 @@ pub fn parse(bytes: &[u8], format: u8, reference: UnixNanos, zone_offset_seconds
     }
 }
 
+/// The second that the last stamp of a stream named. Most stamps of a busy stream name it again: then only their fraction is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LastSecond {
+    /// `yyyy-mm-ddThh:mm:ss`, with any separators.
+    upto: [u8; 19],
+    /// What stands behind the fraction: the zone.
+    zone: [u8; 8],
+    zone_len: usize,
+    /// The whole second, when one is remembered.
+    at: Option<UnixNanos>,
+}
+
+impl LastSecond {
+    /// [`parse`], faster for a stamp that names the second of the one before. Stamps of one stream have one reference and one offset.
+    #[inline]
+    pub fn parse(&mut self, bytes: &[u8], format: u8, reference: UnixNanos, zone_offset_seconds: i32) -> Option<UnixNanos> {
+        let is_plain = format == DATE_TIME && bytes.len() >= 19 && !bytes[4].is_ascii_digit() && matches!((bytes[13], bytes[16]), (b':', b':') | (b'.', b'.'));
+        if !is_plain {
+            return parse(bytes, format, reference, zone_offset_seconds);
+        }
+        let mut end = 19;
+        let nanos = fraction(bytes, &mut end);
+        let zone = &bytes[end..];
+        if let Some(at) = self.at
+            && bytes[..19] == self.upto
+            && *zone == self.zone[..self.zone_len]
+        {
+            return Some(at.plus(nanos));
+        }
+        let parsed = parse(bytes, format, reference, zone_offset_seconds)?;
+        if zone.len() <= self.zone.len() && bytes[17].is_ascii_digit() && bytes[18].is_ascii_digit() {
+            self.upto.copy_from_slice(&bytes[..19]);
+            self.zone[..zone.len()].copy_from_slice(zone);
+            self.zone_len = zone.len();
+            self.at = Some(parsed.plus(-nanos));
+        }
+        Some(parsed)
+    }
+}
+
 /// A time of day: seconds since midnight and nanoseconds.
 #[derive(Clone, Copy)]
 struct Clock {
@@ -440,6 +480,21 @@ fn named_month(bytes: &[u8], reference: UnixNanos, zone: i64) -> Option<UnixNano
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn remembering_the_second_changes_no_answer(
+            stamps in proptest::collection::vec("2026-11-2[34][T ]1[01]:5[0-9][:.]0[0-2]([.,:][0-9]{0,10})?(Z| UTC|[+]02:[03]0| PM)?", 1..12)
+        ) {
+            let mut last = LastSecond::default();
+            let reference = UnixNanos(1_790_000_000 * SECOND);
+            for stamp in &stamps {
+                let stamp = stamp.as_bytes();
+                proptest::prop_assert_eq!(last.parse(stamp, DATE_TIME, reference, 3600), parse(stamp, DATE_TIME, reference, 3600));
+            }
+        }
+    }
+
 
     /// 2026-11-23T12:00:00Z
     const REFERENCE: UnixNanos = UnixNanos(1_795_435_200 * SECOND);

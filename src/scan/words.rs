@@ -153,6 +153,15 @@ fn at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
     let word = |end: usize, kind| Some(Word { start: start as u32, end: end as u32, kind });
     let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
     let next = at(line, end);
+    if digits == 0 {
+        return name_at_a_glance(line, start, end);
+    }
+    if digits == 4 && matches!(at(line, start + 4), b'-' | b'/')
+        && let Some((date_end, has_time)) = date_first(line, start)
+        && date_end >= end
+    {
+        return word(date_end, if has_time { Kind::Stamp } else { Kind::Date });
+    }
     if digits == text.len() {
         // Dates and times of day may go on behind these.
         let may_go_on = matches!(next, b':' | b'/') || (next == b' ' && matches!(digits, 6 | 8));
@@ -168,11 +177,35 @@ fn at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
         };
     }
     match &text[digits..] {
-        _ if digits == 0 => None,
         b"ms" | b"s" => word(end, Kind::Dur),
         [b'.', ..] if digits <= 3 && text.len() >= 7 && is_dotted_quad(text) => word(with_port(line, end), Kind::Ip),
         _ => None,
     }
+}
+
+/// Long names that begin with a lower-case letter that is no hex digit (`pool-5-thread-22`, `mq-0.prod.internal`): too long for a weak
+/// word, no code, no hex.
+#[inline]
+fn name_at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
+    let text = &line[start..end];
+    if text.len() < 12 || !matches!(text[0], b'g'..=b'z') || CLASS[text[text.len() - 1] as usize] & (DASH | DOT | UNDER) != 0 {
+        return None;
+    }
+    // Only letters and digits: may be weak.
+    let is_joined = |b: &u8| CLASS[*b as usize] & (DASH | DOT | UNDER) != 0;
+    let joint = text.iter().position(is_joined)?;
+    // `core.2275`: what stands before the last number decides.
+    let number = text.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    if number > 0 && text[text.len() - number - 1] == b'.' && !text[..text.len() - number].iter().any(u8::is_ascii_digit) {
+        return None;
+    }
+    debug_assert!(joint > 0, "the first byte is a letter");
+    let port = if at(line, end) == b':' { digits_from(line, end + 1) } else { 0 };
+    let after = at(line, end + 1 + port);
+    if (2..=5).contains(&port) && !is_word_byte(after) && after != b':' {
+        return Some(Word { start: start as u32, end: (end + 1 + port) as u32, kind: Kind::Host });
+    }
+    Some(Word { start: start as u32, end: end as u32, kind: Kind::Id })
 }
 
 /// Four groups of one to three digits between dots.
@@ -481,13 +514,13 @@ fn zone(line: &[u8], end: usize) -> usize {
         return if is_word_byte(at(line, e)) { end } else { e };
     }
     if from > end {
-        const ZONES: [&[u8]; 14] = [
-            b"UTC", b"GMT", b"CET", b"CEST", b"EST", b"EDT", b"PST", b"PDT", b"CST", b"CDT", b"BST", b"IST", b"JST", b"MSK",
-        ];
-        for name in ZONES {
-            if line[from..].starts_with(name) && !is_word_byte(at(line, from + name.len())) {
-                return from + name.len();
-            }
+        let length = line[from..].iter().take(5).take_while(|b| b.is_ascii_uppercase()).count();
+        let is_name = matches!(
+            &line[from..from + length],
+            b"UTC" | b"GMT" | b"CET" | b"CEST" | b"EST" | b"EDT" | b"PST" | b"PDT" | b"CST" | b"CDT" | b"BST" | b"IST" | b"JST" | b"MSK"
+        );
+        if is_name && !is_word_byte(at(line, from + length)) {
+            return from + length;
         }
     }
     end
@@ -619,6 +652,7 @@ mod tests {
             parts in proptest::collection::vec(proptest::prop_oneof![
                 "[0-9]{1,19}", "[0-9]{1,4}(ms|s|h|m)", "[0-9]{1,4}(\\.[0-9]{1,4}){1,4}(:[0-9]{1,6})?", "[a-f0-9]{8}(-[a-f0-9]{4}){3}-[a-f0-9]{12}",
                 "[0-9]{8}(-[0-9]{4}){3}-[0-9]{12}", "[ ./:;,T_-]", " ", "\\[", "\x1b\\[", "[a-zA-Z]{1,5}", "[0-9]{2}:[0-9]{2}:[0-9]{2}",
+                "2026[-/]11[-/]2[0-9]([T _][0-9]{2}:[0-9]{2}:[0-9]{2})?([.,][0-9]{1,6})?(Z| UTC| WARN)?", "[g-z][a-z0-9._-]{8,16}(:[0-9]{1,6})?", "sha256|iso-8859-1|x86_64",
             ], 1..8)
         ) {
             let line = parts.concat();

@@ -73,7 +73,8 @@ pub(super) fn peel(p: &mut Peeler<'_>, nested: bool) -> Peeled {
         }
         p.at = before;
     }
-    let level_follows = level_at(p, p.skip_blanks(at)).is_some_and(|level| level.style != Style::Letter);
+    let behind = (p.skip_blanks(at), level_at(p, p.skip_blanks(at)));
+    let level_follows = behind.1.is_some_and(|level| level.style != Style::Letter);
     let second = if level_follows { None } else { second_stamp(p, at) };
     if let Some(next) = second {
         at = next;
@@ -86,7 +87,7 @@ pub(super) fn peel(p: &mut Peeler<'_>, nested: bool) -> Peeled {
         assign(p, &mut found);
         return Peeled::Syslog;
     }
-    if let Some((level, after)) = find_level(p, at, &mut found) {
+    if let Some((level, after)) = find_level(p, at, &mut found, behind) {
         note_time(p, &first);
         p.layer("text");
         p.set_severity(level.severity);
@@ -252,8 +253,8 @@ fn second_stamp(p: &Peeler<'_>, at: usize) -> Option<usize> {
     past
 }
 
-/// The level word on the way from the stamp, and where it begins.
-fn find_level(p: &Peeler<'_>, start: usize, found: &mut Found) -> Option<(Level, usize)> {
+/// The level word on the way from the stamp, and where it begins. `seen`: what was looked up already, and where.
+fn find_level(p: &Peeler<'_>, start: usize, found: &mut Found, seen: (usize, Option<Level>)) -> Option<(Level, usize)> {
     let mut trial = Found { inside: found.inside, groups: found.groups, ..Found::default() };
     let (mut at, mut separated) = (start, false);
     for tokens in 0..=MOST_TOKENS {
@@ -261,7 +262,8 @@ fn find_level(p: &Peeler<'_>, start: usize, found: &mut Found) -> Option<(Level,
         if at >= p.end || at - start > LONGEST_WAY {
             return None;
         }
-        if let Some(level) = level_at(p, at).filter(|level| is_at_level_place(p, at, *level, tokens, separated, &trial)) {
+        let level = if at == seen.0 { seen.1 } else { level_at(p, at) };
+        if let Some(level) = level.filter(|level| is_at_level_place(p, at, *level, tokens, separated, &trial)) {
             *found = trial;
             return Some((level, at));
         }

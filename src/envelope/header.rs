@@ -80,7 +80,7 @@ pub(super) fn peel(p: &mut Peeler<'_>, nested: bool) -> Peeled {
         at = next;
     }
     // `Nov 23, 2026 10:00:00 AM` and `Mon Nov 23 ...` are no daemon's stamps.
-    let daemon = !p.text(first.from, first.to).contains(&b',') && stamp::is_month(p.rest(first.from));
+    let daemon = stamp::is_month(p.rest(first.from)) && !p.text(first.from, first.to).contains(&b',');
     let syslog = (first.format == stamp::NAMED_MONTH && daemon) || second.is_some();
     if !found.inside && !nested && !first.weak && !level_follows && tag::peel_host_and_tag(p, at, syslog, true) {
         note_time(p, &first);
@@ -219,19 +219,23 @@ fn end_of_word(p: &Peeler<'_>, at: usize, tokens: usize, starts_with_number: &mu
 /// Tokens that prose has rarely: with a digit-word, a dot, dash, slash, underscore inside, or all capitals.
 fn is_name_like(p: &Peeler<'_>, from: usize, to: usize) -> bool {
     let token = p.text(from, to);
-    let Some((&first, rest)) = token.split_first() else { return false };
-    if !(first.is_ascii_alphanumeric() || matches!(first, b'/' | b'_' | b'@' | b'*' | b'#')) || token.iter().any(|b| matches!(b, b'"' | b'\'' | b'=' | b'`')) {
+    let (Some(&first), Some(&last)) = (token.first(), token.last()) else { return false };
+    if !(first.is_ascii_alphanumeric() || matches!(first, b'/' | b'_' | b'@' | b'*' | b'#')) || !(last.is_ascii_alphanumeric() || matches!(last, b')' | b']' | b':' | b'>' | b'#')) {
         return false;
     }
-    let last = rest.last().copied().unwrap_or(first);
-    let inner = &rest[..rest.len().saturating_sub(1)];
-    if !(last.is_ascii_alphanumeric() || matches!(last, b')' | b']' | b':' | b'>' | b'#')) {
-        return false;
+    let (mut parts, mut capitals, mut digit) = (false, token.len() >= 2, false);
+    for (i, &b) in token.iter().enumerate() {
+        match b {
+            b'"' | b'\'' | b'=' | b'`' => return false,
+            b'.' | b'-' | b'_' | b'/' | b':' | b'@' | b'$' => {
+                parts |= i > 0 && i + 1 < token.len();
+                capitals &= matches!(b, b'_' | b':');
+            }
+            b'0'..=b'9' => (digit, capitals) = (true, false),
+            _ => capitals &= b.is_ascii_uppercase(),
+        }
     }
-    p.has_word(from, to)
-        || inner.iter().any(|b| matches!(b, b'.' | b'-' | b'_' | b'/' | b':' | b'@' | b'$'))
-        || (token.len() >= 2 && token.iter().all(|b| b.is_ascii_uppercase() || matches!(b, b'_' | b':')))
-        || token.iter().any(u8::is_ascii_digit)
+    parts || capitals || digit || p.has_word(from, to)
 }
 
 /// A further stamp after at most two names.

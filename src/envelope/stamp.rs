@@ -79,14 +79,20 @@ fn digits(bytes: &[u8], at: usize) -> usize {
 
 /// One or two digits at `at`, `at` moved past them.
 fn one_or_two(bytes: &[u8], at: &mut usize) -> Option<i64> {
-    let n = digits(bytes, *at);
-    let value = match n {
-        1 => i64::from(byte(bytes, *at) - b'0'),
-        2 => two(bytes, *at)?,
-        _ => return None,
-    };
-    *at += n;
-    Some(value)
+    let digit = |i: usize| byte(bytes, *at + i).wrapping_sub(b'0');
+    let (first, second) = (digit(0), digit(1));
+    if first >= 10 {
+        return None;
+    }
+    if second >= 10 {
+        *at += 1;
+        return Some(i64::from(first));
+    }
+    if digit(2) < 10 {
+        return None;
+    }
+    *at += 2;
+    Some(i64::from(first) * 10 + i64::from(second))
 }
 
 /// `h:mm:ss`, `hh:mm`, `hh.mm.ss` with a fraction behind `.`, `,` or `:`; a following ` AM`/` PM` counts.
@@ -252,7 +258,13 @@ fn moment(year: i64, month: i64, day: i64, clock: Clock, zone: i64) -> Option<Un
 
 /// A date without year: the year that lands nearest to the reference.
 fn nearest_year(month: i64, day: i64, clock: Clock, zone: i64, reference: UnixNanos) -> Option<UnixNanos> {
+    /// So near that the same day of another year is further away, ns.
+    const NEAR: u64 = 182 * (DAY * SECOND) as u64;
     let year = year_of_day(reference.second().div_euclid(DAY));
+    let this_year = moment(year, month, day, clock, zone);
+    if this_year.is_some_and(|at| at.since(reference).unsigned_abs() < NEAR) {
+        return this_year;
+    }
     [year, year - 1, year + 1]
         .into_iter()
         .filter_map(|year| moment(year, month, day, clock, zone))
@@ -412,7 +424,23 @@ fn epoch(bytes: &[u8]) -> Option<UnixNanos> {
     Some(UnixNanos(value.checked_mul(unit)?.checked_add(nanos)?))
 }
 
+/// `Nov 23 10:00:00`, as syslog writes it.
+fn padded_named(bytes: &[u8], reference: UnixNanos, zone: i64) -> Option<UnixNanos> {
+    let text: &[u8; 15] = bytes.try_into().ok()?;
+    if text[3] != b' ' || text[6] != b' ' || text[9] != b':' || text[12] != b':' {
+        return None;
+    }
+    let day = if text[4] == b' ' { one_or_two(text, &mut 5)? } else { two(text, 4)? };
+    let (hour, minute, second) = (two(text, 7)?, two(text, 10)?, two(text, 13)?);
+    let clock = clock_of(text, &mut 15, hour, minute, second, 0)?;
+    let month = if text[0].is_ascii_uppercase() { month_by_name(text)? } else { return None };
+    nearest_year(month, day, clock, zone, reference)
+}
+
 fn named_month(bytes: &[u8], reference: UnixNanos, zone: i64) -> Option<UnixNanos> {
+    if let Some(at) = padded_named(bytes, reference, zone) {
+        return Some(at);
+    }
     let (mut month, mut day, mut year, mut time, mut offset) = (None, None, None, None, None);
     let mut at = 0;
     // weekday, month, day, year, time and zone, in any order

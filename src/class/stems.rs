@@ -64,7 +64,7 @@ impl Searcher {
                 let text = stem.as_bytes();
                 let place = |(word, whole): (usize, &'static str)| {
                     let whole = whole.as_bytes();
-                    let offset = whole.windows(STEM_BYTES).position(|w| w.eq_ignore_ascii_case(text))?;
+                    let offset = whole.windows(STEM_BYTES).position(|w| head(w, 0) == head(text, 0) && w.eq_ignore_ascii_case(text))?;
                     Some(Place { word, text: whole, offset })
                 };
                 Stem { entry: entry([text[STEM_BYTES - 2], text[STEM_BYTES - 1]]), head: head(text, 0), text, words: words.clone().enumerate().filter_map(place).collect() }

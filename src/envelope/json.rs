@@ -329,9 +329,23 @@ pub(super) fn peel_tail(p: &mut Peeler<'_>) {
     }
 }
 
+/// Longest key of a logfmt line, bytes.
+const LONGEST_KEY: usize = 64;
+
+/// Bytes of such a key.
+static IS_KEY: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 256 {
+        table[b] = (b as u8).is_ascii_alphanumeric() || matches!(b as u8, b'_' | b'.' | b'@' | b'-' | b'/');
+        b += 1;
+    }
+    table
+};
+
 /// `key=value` or `key="quoted value"` at `at`: key, value, and where the next one may begin.
 fn pair(p: &Peeler<'_>, at: usize) -> Option<(Span, Value, usize)> {
-    let length = p.rest(at).iter().take(64).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'@' | b'-' | b'/')).count();
+    let length = p.rest(at).iter().take(LONGEST_KEY).take_while(|&&b| IS_KEY[usize::from(b)]).count();
     let key_end = at + length;
     if length == 0 || p.byte(key_end) != b'=' {
         return None;

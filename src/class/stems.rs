@@ -29,6 +29,8 @@ pub(super) struct Searcher {
 /// A stem and the words that hold it.
 struct Stem {
     entry: usize,
+    /// Its first four bytes, as [`head`] has them.
+    head: u32,
     text: &'static [u8],
     words: Vec<Place>,
 }
@@ -48,6 +50,11 @@ const fn entry(pair: [u8; 2]) -> usize {
     (folded.wrapping_mul(0x9E37_79B1) >> 20) as usize
 }
 
+/// The first four bytes at `at`, folded as [`entry`] folds; 0 at the end of the text.
+fn head(text: &[u8], at: usize) -> u32 {
+    text.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |four| u32::from_le_bytes(*four) & 0xDFDF_DFDF)
+}
+
 impl Searcher {
     /// For `words` in this order; words without a stem are not found.
     pub(super) fn new(words: impl Iterator<Item = &'static str> + Clone) -> Self {
@@ -57,10 +64,10 @@ impl Searcher {
                 let text = stem.as_bytes();
                 let place = |(word, whole): (usize, &'static str)| {
                     let whole = whole.as_bytes();
-                    let offset = whole.windows(STEM_BYTES).position(|w| w.eq_ignore_ascii_case(text))?;
+                    let offset = whole.windows(STEM_BYTES).position(|w| head(w, 0) == head(text, 0) && w.eq_ignore_ascii_case(text))?;
                     Some(Place { word, text: whole, offset })
                 };
-                Stem { entry: entry([text[STEM_BYTES - 2], text[STEM_BYTES - 1]]), text, words: words.clone().enumerate().filter_map(place).collect() }
+                Stem { entry: entry([text[STEM_BYTES - 2], text[STEM_BYTES - 1]]), head: head(text, 0), text, words: words.clone().enumerate().filter_map(place).collect() }
             })
             .collect();
         stems.sort_by_key(|stem| stem.entry);
@@ -88,11 +95,12 @@ impl Searcher {
                 continue;
             }
             let start = at + 2 - STEM_BYTES;
+            let head = head(text, start);
             for stem in &self.stems[usize::from(move_by - FIRST_STEM)..] {
                 if stem.entry != entry([a, b]) {
                     break;
                 }
-                if !text[start..at + 2].eq_ignore_ascii_case(stem.text) {
+                if head != stem.head || !text[start..at + 2].eq_ignore_ascii_case(stem.text) {
                     continue;
                 }
                 for place in &stem.words {

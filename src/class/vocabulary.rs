@@ -329,17 +329,29 @@ pub(super) fn speaks(message: &[u8]) -> bool {
     (has_figure_word(message) && figure_words(message).next().is_some()) || searcher().any(message, |_, _| true)
 }
 
-/// Whether a status or `(try` may stand in `message`. One pass without branches, which the compiler turns into vectors.
+/// Bytes that are looked at in one step, and the two behind them that the last of these needs.
+const STEP: usize = 16;
+
+/// Whether a status or `(try` may stand in `message`. No branches, so that the compiler makes vectors of it.
 fn has_figure_word(message: &[u8]) -> bool {
-    let second = message.get(1..).unwrap_or_default();
-    let third = message.get(2..).unwrap_or_default();
-    let seen = message.iter().zip(second).zip(third).fold(0u8, |seen, ((&a, &b), &c)| {
+    let is_one = |a: u8, b: u8, c: u8| {
         let overload = (a == b'4') & (b == b'2') & (c == b'9');
         let failure = (a == b'5') & (b == b'0') & (c.wrapping_sub(b'2') < 3);
         let counted = (a == b'(') & (b | 0x20 == b't') & (c | 0x20 == b'r');
-        seen | u8::from(overload | failure | counted)
-    });
-    seen != 0
+        overload | failure | counted
+    };
+    let step = |part: &[u8; STEP + 2]| (0..STEP).fold(false, |seen, i| seen | is_one(part[i], part[i + 1], part[i + 2]));
+    let Some(last) = message.last_chunk() else {
+        return message.windows(3).any(|three| is_one(three[0], three[1], three[2]));
+    };
+    // The last step overlaps the one before it.
+    let mut seen = step(last);
+    let mut rest = message;
+    while let Some(part) = rest.first_chunk() {
+        seen |= step(part);
+        rest = &rest[STEP..];
+    }
+    seen
 }
 
 /// Where they stand: a number of three digits on its own, or `(try`.

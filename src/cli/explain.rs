@@ -118,7 +118,7 @@ fn explain(line: &[u8]) -> Explanation {
     };
     Explanation {
         line: lossy(line),
-        layers: envelope.layers.clone(),
+        layers: envelope.layers.to_vec(),
         time: LineTime::new(clock::now(), 0).of(line).map(rfc3339),
         severity: envelope.severity.as_str(),
         fields: fields(&envelope, line),

@@ -25,6 +25,7 @@ impl<'a> Peeler<'a> {
     }
 
     /// The byte at `at`, 0 beyond the end.
+    #[inline]
     pub fn byte(&self, at: usize) -> u8 {
         if at < self.end { self.line[at] } else { 0 }
     }
@@ -35,14 +36,17 @@ impl<'a> Peeler<'a> {
     }
 
     /// What follows `at`.
+    #[inline]
     pub fn rest(&self, at: usize) -> &'a [u8] {
         &self.line[at.min(self.end)..self.end]
     }
 
+    #[inline]
     pub fn text(&self, from: usize, to: usize) -> &'a [u8] {
         &self.line[from.min(self.end)..to.min(self.end).max(from.min(self.end))]
     }
 
+    #[inline]
     pub fn starts_with(&self, at: usize, text: &[u8]) -> bool {
         self.rest(at).starts_with(text)
     }
@@ -55,6 +59,7 @@ impl<'a> Peeler<'a> {
     }
 
     /// The digit-word that begins exactly at `at`.
+    #[inline]
     pub fn word_at(&self, at: usize) -> Option<Word> {
         if !is_word_byte(self.byte(at)) {
             return None;
@@ -70,12 +75,25 @@ impl<'a> Peeler<'a> {
     }
 
     /// The end of the digit-word at `at` if it is a plain number.
+    #[inline]
     pub fn number_at(&self, at: usize) -> Option<usize> {
         self.word_at(at).filter(|w| matches!(w.kind, Kind::Num | Kind::Num6 | Kind::Num8 | Kind::Epoch)).map(|w| w.end as usize)
     }
 
     /// Past blanks, tabs and colour codes.
-    pub fn skip_blanks(&self, mut at: usize) -> usize {
+    #[inline]
+    pub fn skip_blanks(&self, at: usize) -> usize {
+        let byte = self.byte(at);
+        if byte > b' ' {
+            at
+        } else if byte == b' ' && self.byte(at + 1) > b' ' {
+            at + 1
+        } else {
+            self.past_blanks(at)
+        }
+    }
+
+    fn past_blanks(&self, mut at: usize) -> usize {
         loop {
             match self.byte(at) {
                 b' ' | b'\t' => at += 1,
@@ -89,6 +107,7 @@ impl<'a> Peeler<'a> {
     }
 
     /// Past colour codes only.
+    #[inline]
     pub fn skip_colour(&self, mut at: usize) -> usize {
         while let Some(end) = self.colour_end(at) {
             at = end;
@@ -97,8 +116,13 @@ impl<'a> Peeler<'a> {
     }
 
     /// The end of an ANSI colour code (`ESC [ ... m`) at `at`.
+    #[inline]
     fn colour_end(&self, at: usize) -> Option<usize> {
-        if self.byte(at) != 0x1B || self.byte(at + 1) != b'[' {
+        if self.byte(at) == 0x1B { self.colour_code_end(at) } else { None }
+    }
+
+    fn colour_code_end(&self, at: usize) -> Option<usize> {
+        if self.byte(at + 1) != b'[' {
             return None;
         }
         let body = self.rest(at + 2).iter().take(16).take_while(|b| b.is_ascii_digit() || **b == b';').count();

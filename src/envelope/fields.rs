@@ -52,7 +52,7 @@ fn assign_group(p: &mut Peeler<'_>, span: Span) {
         if p.starts_with(number, b":tid ") {
             p.env.thread = p.number_at(number + 5).map(|end| Span::new(number + 5, end));
         }
-    } else if is_dotted(text) && p.env.logger.is_none() {
+    } else if p.env.logger.is_none() && is_dotted(text) {
         p.env.logger = Some(span);
     } else if p.env.thread.is_none() && !text.contains(&b',') && (!text.contains(&b'=') || text.contains(&b']')) {
         p.env.thread = Some(span);
@@ -188,13 +188,24 @@ fn is_header_group(p: &Peeler<'_>, at: usize, close: usize, before: usize) -> bo
     if !matches!(p.byte(close + 1), b' ' | b'\t' | b'[' | b':') && close + 1 < p.end {
         return false;
     }
-    let blank = text.contains(&b' ');
-    let errno = text.starts_with(b"Errno") || text.starts_with(b"errno") || text.starts_with(b"WinError") || text.starts_with(b"error");
-    let pair = text.windows(2).any(|w| w == b": ");
+    let has_word = || p.has_word(at + 1, close);
     match p.byte(at) {
-        b'<' => p.has_word(at + 1, close) && !blank,
-        b'(' => before <= 1 && text.first().is_some_and(u8::is_ascii_alphabetic) && (if blank { is_thread_name(text) } else { before == 0 || p.has_word(at + 1, close) }),
-        _ => !errno && !pair && (before == 0 || !blank || text.contains(&b'=') || p.has_word(at + 1, close)),
+        b'<' => !text.contains(&b' ') && has_word(),
+        b'(' => {
+            let is_name = |text: &[u8]| if text.contains(&b' ') { is_thread_name(text) } else { before == 0 || has_word() };
+            before <= 1 && text.first().is_some_and(u8::is_ascii_alphabetic) && is_name(text)
+        }
+        _ => {
+            let (mut blank, mut pair, mut equals, mut last) = (false, false, false, 0);
+            for &b in text {
+                pair |= b == b' ' && last == b':';
+                blank |= b == b' ';
+                equals |= b == b'=';
+                last = b;
+            }
+            let errno = matches!(text.first(), Some(b'E' | b'e' | b'W')) && [&b"Errno"[..], b"errno", b"WinError", b"error"].iter().any(|start| text.starts_with(start));
+            !errno && !pair && (before == 0 || !blank || equals || has_word())
+        }
     }
 }
 

@@ -73,20 +73,21 @@ pub(super) fn peel(p: &mut Peeler<'_>, nested: bool) -> Peeled {
         }
         p.at = before;
     }
-    let level_follows = level_at(p, p.skip_blanks(at)).is_some_and(|level| level.style != Style::Letter);
+    let behind = (p.skip_blanks(at), level_at(p, p.skip_blanks(at)));
+    let level_follows = behind.1.is_some_and(|level| level.style != Style::Letter);
     let second = if level_follows { None } else { second_stamp(p, at) };
     if let Some(next) = second {
         at = next;
     }
     // `Nov 23, 2026 10:00:00 AM` and `Mon Nov 23 ...` are no daemon's stamps.
-    let daemon = !p.text(first.from, first.to).contains(&b',') && stamp::is_month(p.rest(first.from));
+    let daemon = stamp::is_month(p.rest(first.from)) && !p.text(first.from, first.to).contains(&b',');
     let syslog = (first.format == stamp::NAMED_MONTH && daemon) || second.is_some();
     if !found.inside && !nested && !first.weak && !level_follows && tag::peel_host_and_tag(p, at, syslog, true) {
         note_time(p, &first);
         assign(p, &mut found);
         return Peeled::Syslog;
     }
-    if let Some((level, after)) = find_level(p, at, &mut found) {
+    if let Some((level, after)) = find_level(p, at, &mut found, behind) {
         note_time(p, &first);
         p.layer("text");
         p.set_severity(level.severity);
@@ -218,19 +219,23 @@ fn end_of_word(p: &Peeler<'_>, at: usize, tokens: usize, starts_with_number: &mu
 /// Tokens that prose has rarely: with a digit-word, a dot, dash, slash, underscore inside, or all capitals.
 fn is_name_like(p: &Peeler<'_>, from: usize, to: usize) -> bool {
     let token = p.text(from, to);
-    let Some((&first, rest)) = token.split_first() else { return false };
-    if !(first.is_ascii_alphanumeric() || matches!(first, b'/' | b'_' | b'@' | b'*' | b'#')) || token.iter().any(|b| matches!(b, b'"' | b'\'' | b'=' | b'`')) {
+    let (Some(&first), Some(&last)) = (token.first(), token.last()) else { return false };
+    if !(first.is_ascii_alphanumeric() || matches!(first, b'/' | b'_' | b'@' | b'*' | b'#')) || !(last.is_ascii_alphanumeric() || matches!(last, b')' | b']' | b':' | b'>' | b'#')) {
         return false;
     }
-    let last = rest.last().copied().unwrap_or(first);
-    let inner = &rest[..rest.len().saturating_sub(1)];
-    if !(last.is_ascii_alphanumeric() || matches!(last, b')' | b']' | b':' | b'>' | b'#')) {
-        return false;
+    let (mut parts, mut capitals, mut digit) = (false, token.len() >= 2, false);
+    for (i, &b) in token.iter().enumerate() {
+        match b {
+            b'"' | b'\'' | b'=' | b'`' => return false,
+            b'.' | b'-' | b'_' | b'/' | b':' | b'@' | b'$' => {
+                parts |= i > 0 && i + 1 < token.len();
+                capitals &= matches!(b, b'_' | b':');
+            }
+            b'0'..=b'9' => (digit, capitals) = (true, false),
+            _ => capitals &= b.is_ascii_uppercase(),
+        }
     }
-    p.has_word(from, to)
-        || inner.iter().any(|b| matches!(b, b'.' | b'-' | b'_' | b'/' | b':' | b'@' | b'$'))
-        || (token.len() >= 2 && token.iter().all(|b| b.is_ascii_uppercase() || matches!(b, b'_' | b':')))
-        || token.iter().any(u8::is_ascii_digit)
+    parts || capitals || digit || p.has_word(from, to)
 }
 
 /// A further stamp after at most two names.
@@ -252,8 +257,8 @@ fn second_stamp(p: &Peeler<'_>, at: usize) -> Option<usize> {
     past
 }
 
-/// The level word on the way from the stamp, and where it begins.
-fn find_level(p: &Peeler<'_>, start: usize, found: &mut Found) -> Option<(Level, usize)> {
+/// The level word on the way from the stamp, and where it begins. `seen`: what was looked up already, and where.
+fn find_level(p: &Peeler<'_>, start: usize, found: &mut Found, seen: (usize, Option<Level>)) -> Option<(Level, usize)> {
     let mut trial = Found { inside: found.inside, groups: found.groups, ..Found::default() };
     let (mut at, mut separated) = (start, false);
     for tokens in 0..=MOST_TOKENS {
@@ -261,7 +266,8 @@ fn find_level(p: &Peeler<'_>, start: usize, found: &mut Found) -> Option<(Level,
         if at >= p.end || at - start > LONGEST_WAY {
             return None;
         }
-        if let Some(level) = level_at(p, at).filter(|level| is_at_level_place(p, at, *level, tokens, separated, &trial)) {
+        let level = if at == seen.0 { seen.1 } else { level_at(p, at) };
+        if let Some(level) = level.filter(|level| is_at_level_place(p, at, *level, tokens, separated, &trial)) {
             *found = trial;
             return Some((level, at));
         }

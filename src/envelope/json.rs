@@ -125,7 +125,7 @@ fn adopt(p: &mut Peeler<'_>, from: usize, to: usize, inner: Envelope, decoded: &
     p.env.pid = inner.pid.and_then(exact).or(p.env.pid);
     p.env.host = inner.host.and_then(exact).or(p.env.host);
     p.env.instance = p.env.instance.or(inner.instance.and_then(exact));
-    p.env.layers.extend(inner.layers);
+    p.env.layers.extend(inner.layers.iter().copied());
     for mut extra in inner.extras {
         extra.key = map.span(extra.key);
         extra.part = match extra.part {
@@ -329,31 +329,51 @@ pub(super) fn peel_tail(p: &mut Peeler<'_>) {
     }
 }
 
+/// Longest key of a logfmt line, bytes.
+const LONGEST_KEY: usize = 64;
+
+/// Bytes of such a key.
+static IS_KEY: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 256 {
+        table[b] = (b as u8).is_ascii_alphanumeric() || matches!(b as u8, b'_' | b'.' | b'@' | b'-' | b'/');
+        b += 1;
+    }
+    table
+};
+
+/// `key=value` or `key="quoted value"` at `at`: key, value, and where the next one may begin.
+fn pair(p: &Peeler<'_>, at: usize) -> Option<(Span, Value, usize)> {
+    let length = p.rest(at).iter().take(LONGEST_KEY).take_while(|&&b| IS_KEY[usize::from(b)]).count();
+    let key_end = at + length;
+    if length == 0 || p.byte(key_end) != b'=' {
+        return None;
+    }
+    let from = key_end + 1;
+    let (value, end) = if p.byte(from) == b'"' {
+        let (span, end, escaped) = quoted(p, from)?;
+        (Value::Text(span, escaped), end)
+    } else {
+        let end = from + memchr::memchr2(b' ', b'\t', p.rest(from)).unwrap_or(p.end - from);
+        (Value::Text(Span::new(from, end), false), end)
+    };
+    let ends = end >= p.end || matches!(p.byte(end), b' ' | b'\t');
+    ends.then(|| (Span::new(at, key_end), value, blanks(p, end)))
+}
+
 /// `key=value key="quoted value"` lines. False when the line is something else.
 pub(super) fn peel_logfmt(p: &mut Peeler<'_>) -> bool {
-    let start = p.at;
-    let mut at = start;
+    // Two pairs at least; nearly all other lines are told apart by their first words.
+    if pair(p, p.at).and_then(|(.., next)| pair(p, next)).is_none() {
+        return false;
+    }
+    let mut at = p.at;
     let mut fields = Fields::default();
     while at < p.end {
-        let key_end = at + p.rest(at).iter().take(64).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'@' | b'-' | b'/')).count();
-        if key_end == at || p.byte(key_end) != b'=' {
-            return false;
-        }
-        let key = Span::new(at, key_end);
-        let from = key_end + 1;
-        let value = if p.byte(from) == b'"' {
-            let Some((span, end, escaped)) = quoted(p, from) else { return false };
-            at = end;
-            Value::Text(span, escaped)
-        } else {
-            at = from + memchr::memchr2(b' ', b'\t', p.rest(from)).unwrap_or(p.end - from);
-            Value::Text(Span::new(from, at), false)
-        };
-        if at < p.end && !matches!(p.byte(at), b' ' | b'\t') {
-            return false;
-        }
+        let Some((key, value, next)) = pair(p, at) else { return false };
         fields.take(p, Place::Top, key, value);
-        at = blanks(p, at);
+        at = next;
     }
     let evidence = fields.severity != Severity::Unknown || fields.time.is_some() || fields.message.is_some_and(|(_, rank)| rank == 1);
     if fields.count < 2 || !evidence || (fields.message.is_none() && fields.extras.is_empty()) {

@@ -8,7 +8,13 @@ use crate::scan::Kind;
 
 /// Peels one such header at `p.at`. True when there was one; it is the last layer.
 pub(super) fn peel(p: &mut Peeler<'_>) -> bool {
-    klog(p) || tornado(p) || ruby(p) || redis(p) || logcat_brief(p) || access(p) || php(p)
+    let by_first = match p.byte(p.at) {
+        b'A'..=b'Z' => klog(p) || ruby(p) || logcat_brief(p),
+        b'[' => tornado(p) || php(p),
+        b'0'..=b'9' | b'-' => redis(p),
+        _ => false,
+    };
+    by_first || access(p)
 }
 
 /// `E1123 10:00:00.678901       1 reflector.go:138] message`
@@ -139,9 +145,11 @@ pub(super) fn logcat_brief(p: &mut Peeler<'_>) -> bool {
 
 /// `10.0.0.1 - ada [23/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 503 12 ...`: the message is the request and what follows.
 fn access(p: &mut Peeler<'_>) -> bool {
-    let client = p.token_end(p.at);
-    // The identity is always `-`: nobody runs identd.
-    if client == p.at || !p.starts_with(client, b" - ") {
+    // The identity is always `-`: nobody runs identd. This question comes first, as it is asked of every line.
+    let near = &p.rest(p.at)[..p.rest(p.at).len().min(LONGEST_NAME + 1)];
+    let Some(blank) = memchr::memchr(b' ', near) else { return false };
+    let client = p.at + blank;
+    if !p.starts_with(client, b" - ") || client == p.at || p.token_end(p.at) != client {
         return false;
     }
     let mut at = client + 3;

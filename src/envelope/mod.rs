@@ -18,10 +18,13 @@ mod header;
 mod json;
 mod keys;
 mod known;
+mod layers;
 mod level;
 mod runtime;
 pub mod stamp;
 mod tag;
+
+pub use layers::Layers;
 
 use cursor::Peeler;
 use json::Next;
@@ -72,7 +75,7 @@ pub enum ExtraPart {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Envelope {
     /// The layers found, outermost first (`cri`, `json/zap`), for `explain`.
-    pub layers: Vec<&'static str>,
+    pub layers: Layers,
     /// The runtime's stamp if there is one, else the line's.
     pub time: Option<TimeField>,
     /// What the line says.

@@ -92,11 +92,13 @@ struct Clock {
     nanos: i64,
 }
 
+#[inline]
 fn byte(bytes: &[u8], at: usize) -> u8 {
     bytes.get(at).copied().unwrap_or(0)
 }
 
 /// Exactly two digits at `at`.
+#[inline]
 fn two(bytes: &[u8], at: usize) -> Option<i64> {
     let (a, b) = (byte(bytes, at).wrapping_sub(b'0'), byte(bytes, at + 1).wrapping_sub(b'0'));
     (a < 10 && b < 10).then(|| i64::from(a) * 10 + i64::from(b))
@@ -108,19 +110,29 @@ fn four(bytes: &[u8], at: usize) -> Option<i64> {
 
 /// Length of the run of digits at `at`; nothing here has more than 20.
 fn digits(bytes: &[u8], at: usize) -> usize {
-    bytes.get(at..).map_or(0, |rest| rest.iter().take(20).take_while(|b| b.is_ascii_digit()).count())
+    let mut n = 0;
+    while n < 20 && byte(bytes, at + n).is_ascii_digit() {
+        n += 1;
+    }
+    n
 }
 
 /// One or two digits at `at`, `at` moved past them.
 fn one_or_two(bytes: &[u8], at: &mut usize) -> Option<i64> {
-    let n = digits(bytes, *at);
-    let value = match n {
-        1 => i64::from(byte(bytes, *at) - b'0'),
-        2 => two(bytes, *at)?,
-        _ => return None,
-    };
-    *at += n;
-    Some(value)
+    let digit = |i: usize| byte(bytes, *at + i).wrapping_sub(b'0');
+    let (first, second) = (digit(0), digit(1));
+    if first >= 10 {
+        return None;
+    }
+    if second >= 10 {
+        *at += 1;
+        return Some(i64::from(first));
+    }
+    if digit(2) < 10 {
+        return None;
+    }
+    *at += 2;
+    Some(i64::from(first) * 10 + i64::from(second))
 }
 
 /// `h:mm:ss`, `hh:mm`, `hh.mm.ss` with a fraction behind `.`, `,` or `:`; a following ` AM`/` PM` counts.
@@ -169,16 +181,17 @@ fn fraction(bytes: &[u8], at: &mut usize) -> i64 {
     if !matches!(byte(bytes, *at), b'.' | b',' | b':') {
         return 0;
     }
-    let n = digits(bytes, *at + 1);
-    if n == 0 {
-        return 0;
+    /// Nanoseconds that the last of so many digits counts.
+    const SCALE: [i64; 10] = [0, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+    let (mut n, mut value) = (0, 0);
+    while n < 9 && byte(bytes, *at + 1 + n).is_ascii_digit() {
+        value = value * 10 + i64::from(byte(bytes, *at + 1 + n) - b'0');
+        n += 1;
     }
-    let mut value = 0;
-    for i in 0..9 {
-        let digit = if i < n { byte(bytes, *at + 1 + i) - b'0' } else { 0 };
-        value = value * 10 + i64::from(digit);
+    let value = value * SCALE[n];
+    if n > 0 {
+        *at += 1 + n + if n == 9 { digits(bytes, *at + 10).min(11) } else { 0 };
     }
-    *at += 1 + n;
     value
 }
 
@@ -285,7 +298,13 @@ fn moment(year: i64, month: i64, day: i64, clock: Clock, zone: i64) -> Option<Un
 
 /// A date without year: the year that lands nearest to the reference.
 fn nearest_year(month: i64, day: i64, clock: Clock, zone: i64, reference: UnixNanos) -> Option<UnixNanos> {
+    /// So near that the same day of another year is further away, ns.
+    const NEAR: u64 = 182 * (DAY * SECOND) as u64;
     let year = year_of_day(reference.second().div_euclid(DAY));
+    let this_year = moment(year, month, day, clock, zone);
+    if this_year.is_some_and(|at| at.since(reference).unsigned_abs() < NEAR) {
+        return this_year;
+    }
     [year, year - 1, year + 1]
         .into_iter()
         .filter_map(|year| moment(year, month, day, clock, zone))
@@ -335,12 +354,30 @@ pub(super) fn is_weekday(bytes: &[u8]) -> bool {
     matches!(bytes.get(..3), Some(b"Mon" | b"Tue" | b"Wed" | b"Thu" | b"Fri" | b"Sat" | b"Sun")) && !byte(bytes, 3).is_ascii_alphanumeric()
 }
 
+/// `yyyy-mm-dd hh:mm:ss`, each number padded: what most lines begin with, read without asking how long each number is. `None` where it
+/// is written otherwise.
+fn padded(bytes: &[u8], zone: i64) -> Option<UnixNanos> {
+    let head: &[u8; 19] = bytes.first_chunk()?;
+    if !matches!(head[4], b'-' | b'/' | b'.') || head[13] != b':' || head[16] != b':' || byte(bytes, 19).is_ascii_digit() {
+        return None;
+    }
+    let (year, month, day) = (four(head, 0)?, two(head, 5)?, two(head, 8)?);
+    let (hour, minute, second) = (two(head, 11)?, two(head, 14)?, two(head, 17)?);
+    let mut at = 19;
+    let nanos = fraction(bytes, &mut at);
+    let clock = clock_of(bytes, &mut at, hour, minute, second, nanos)?;
+    moment(year, month, day, clock, zone_after(bytes, at).unwrap_or(zone))
+}
+
 fn date_time(bytes: &[u8], reference: UnixNanos, zone: i64) -> Option<UnixNanos> {
+    if let Some(at) = padded(bytes, zone) {
+        return Some(at);
+    }
     let n = digits(bytes, 0);
     let separator = byte(bytes, n);
     let zone_or = |at: usize| zone_after(bytes, at).unwrap_or(zone);
     match (n, separator) {
-        // yyyy-mm-dd, the fast way
+        // yyyy-mm-dd
         (4, b'-' | b'/' | b'.') => {
             let (year, month, day) = (four(bytes, 0)?, two(bytes, 5)?, two(bytes, 8)?);
             let mut at = 11;
@@ -427,7 +464,23 @@ fn epoch(bytes: &[u8]) -> Option<UnixNanos> {
     Some(UnixNanos(value.checked_mul(unit)?.checked_add(nanos)?))
 }
 
+/// `Nov 23 10:00:00`, as syslog writes it.
+fn padded_named(bytes: &[u8], reference: UnixNanos, zone: i64) -> Option<UnixNanos> {
+    let text: &[u8; 15] = bytes.try_into().ok()?;
+    if text[3] != b' ' || text[6] != b' ' || text[9] != b':' || text[12] != b':' {
+        return None;
+    }
+    let day = if text[4] == b' ' { one_or_two(text, &mut 5)? } else { two(text, 4)? };
+    let (hour, minute, second) = (two(text, 7)?, two(text, 10)?, two(text, 13)?);
+    let clock = clock_of(text, &mut 15, hour, minute, second, 0)?;
+    let month = if text[0].is_ascii_uppercase() { month_by_name(text)? } else { return None };
+    nearest_year(month, day, clock, zone, reference)
+}
+
 fn named_month(bytes: &[u8], reference: UnixNanos, zone: i64) -> Option<UnixNanos> {
+    if let Some(at) = padded_named(bytes, reference, zone) {
+        return Some(at);
+    }
     let (mut month, mut day, mut year, mut time, mut offset) = (None, None, None, None, None);
     let mut at = 0;
     // weekday, month, day, year, time and zone, in any order

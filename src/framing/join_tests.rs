@@ -290,7 +290,7 @@ fn a_plain_line_begins_its_own_record() {
 
 #[test]
 fn json_is_complete_in_itself() {
-    let envelope = Envelope { layers: vec!["cri", "json/zap"], message: Span::new(0, 2), ..Envelope::default() };
+    let envelope = Envelope { layers: ["cri", "json/zap"].into_iter().collect(), message: Span::new(0, 2), ..Envelope::default() };
     let role = role(&envelope, b"{}");
     assert_eq!(role, Role::Sealed);
     assert!(!JoinState::begin(role).wants_more());
@@ -303,7 +303,7 @@ fn a_relay_that_stamps_each_line_does_not_hide_a_trace() {
     let roles = ["java.io.IOException: refused", "\tat a.B.c(B.java:1)", "  indented", "Caused by: x.Y: z", "plain text"].map(|text| {
         let line = format!("{prefix}{text}");
         let envelope = Envelope {
-            layers: vec!["syslog"],
+            layers: ["syslog"].into_iter().collect(),
             time: Some(TimeField { span: Span::new(0, 15), format: 0 }),
             message: Span::new(prefix.len(), line.len()),
             ..Envelope::default()

@@ -10,6 +10,9 @@ use crate::scan::{Word, find_words};
 /// Labels of lines that belong to the record before them, though they have a header of their own.
 const DETAILS: [&str; 9] = ["DETAIL:", "HINT:", "CONTEXT:", "STATEMENT:", "QUERY:", "LOCATION:", "BACKTRACE:", "PHP Stack trace:", "PHP   0. "];
 
+/// Where `Exception Group Traceback` must begin to be taken for one: behind a header or the frames of outer groups, bytes.
+const GROUP_WITHIN: usize = 128;
+
 /// Longest first word that is looked at as a name, bytes; longer ones are data.
 const NAME_BYTES_MAX: usize = 200;
 
@@ -139,7 +142,7 @@ struct Header {
 impl Header {
     fn of(envelope: &Envelope, line: &[u8]) -> Self {
         let (mut is_json, mut is_carried, mut has_layer) = (false, false, false);
-        for &layer in &envelope.layers {
+        for &layer in envelope.layers.iter() {
             match kind(layer) {
                 "json" => is_json = true,
                 // Layers that carry a line from the process to us and say nothing about the line itself.
@@ -280,7 +283,7 @@ fn sure_sign(text: &[u8]) -> Option<Role> {
 
 /// `  + Exception Group Traceback (most recent call last):`, behind whatever frame is drawn round it.
 fn has_exception_group(text: &[u8]) -> bool {
-    memchr::memchr_iter(b'G', text).any(|at| text[at..].starts_with(b"Group Traceback (most recent call last)") && text[..at].ends_with(b"Exception "))
+    memchr::memchr_iter(b'G', &text[..text.len().min(GROUP_WITHIN)]).any(|at| text[at..].starts_with(b"Group Traceback (most recent call last)") && text[..at].ends_with(b"Exception "))
 }
 
 fn is_elision(body: &[u8]) -> bool {

@@ -40,25 +40,28 @@ pub struct Lane {
     pub chains: u64,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Chain {
     /// Start of the last attempt, ns; `i64::MIN` before the first.
     last: i64,
-    /// The last interval, ns; 0 when there is none.
-    previous: i64,
-    attempt: Option<i32>,
+    /// The last interval, us; 0 when there is none.
+    previous_us: u32,
+    /// The last attempt number; -1 when there is none.
+    attempt: i32,
     position: u8,
     /// Which way attempts are numbered: 0 not seen, 1 up, -1 down.
     direction: i8,
 }
 
+/// Before the first record.
+const FRESH: Chain = Chain { last: i64::MIN, previous_us: 0, attempt: -1, position: 0, direction: 0 };
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Key {
     hash: u64,
-    instance: u64,
-    records: u32,
-    last_record: i64,
+    /// Every record.
     lines: Chain,
+    /// Records within 30 ms taken together; the same as `lines` until there are such.
     attempts: Chain,
 }
 
@@ -71,8 +74,8 @@ pub struct Chains {
     is_overfull: bool,
     /// Every record is an attempt.
     pub lines: Lane,
-    /// Records of one worker within 30 ms are one attempt.
-    pub attempts: Lane,
+    /// Records of one worker within 30 ms are one attempt; absent while no two were so close (it would be the same as `lines`).
+    attempts: Option<Box<Lane>>,
     /// The same number twice in a row behind one key, more than 30 ms apart.
     pub repeated_attempts: u64,
     /// Steps of the attempt number: 1, and more (log lines left out or lost).
@@ -91,45 +94,61 @@ impl Chains {
     /// Takes one record; `key` is never 0. Records of one key come in order of time. Gives back the position in the chain of the
     /// interval that follows.
     pub fn observe(&mut self, key: u64, seen: &Observation) -> usize {
-        let Some(slot) = self.slot(key, seen.instance) else { return POSITIONS };
-        let entry = &mut self.keys[slot];
-        entry.records = entry.records.saturating_add(1);
-        let since_last = if entry.last_record == i64::MIN { i64::MAX } else { seen.at - entry.last_record };
+        let Some(slot) = self.slot(key) else { return POSITIONS };
+        let before = self.keys[slot].lines;
+        let since_last = if before.last == i64::MIN { i64::MAX } else { seen.at - before.last };
         if since_last < 0 {
-            return usize::from(entry.lines.position);
+            return usize::from(before.position);
         }
-        entry.last_record = seen.at;
-        let attempt = seen.attempt.map(|number| number.clamp(0, i64::from(i32::MAX)) as i32);
-        if let (Some(now), Some(before)) = (attempt, entry.lines.attempt) {
-            let step = i64::from(now) - i64::from(before);
-            match step {
-                0 if since_last >= SAME_ATTEMPT => self.repeated_attempts += 1,
-                1 => self.single_steps += 1,
-                2.. => self.longer_steps += 1,
-                -1 if entry.lines.direction < 0 => self.down_steps += 1,
-                _ => {}
-            }
-            if step > 0 {
-                self.attempts_by_number += step as u64;
-            }
+        let is_same_attempt = since_last < SAME_ATTEMPT;
+        if is_same_attempt && self.attempts.is_none() {
+            self.attempts = Some(Box::new(self.lines.clone()));
+            self.keys.iter_mut().for_each(|entry| entry.attempts = entry.lines);
         }
-        entry.lines.observe(seen.at, attempt, &mut self.lines);
-        if since_last >= SAME_ATTEMPT {
-            let interval = entry.attempts.observe(seen.at, attempt, &mut self.attempts);
-            if self.sample_key == 0 {
-                self.sample_key = key;
-            }
-            if let Some(interval) = interval
-                && key == self.sample_key
-                && self.sample.len() < SAMPLE_GAPS
-            {
-                self.sample.push(interval);
-            }
+        let attempt = seen.attempt.map_or(-1, |number| number.min(i32::MAX as u32) as i32);
+        self.count_steps(&before, attempt, is_same_attempt);
+        let entry = &mut self.keys[slot];
+        let mut interval = entry.lines.observe(seen.at, attempt, &mut self.lines);
+        if is_same_attempt {
+            interval = None;
+        } else if let Some(attempts) = &mut self.attempts {
+            interval = entry.attempts.observe(seen.at, attempt, attempts);
         }
-        usize::from(self.keys[slot].lines.position)
+        let position = usize::from(entry.lines.position);
+        if self.sample_key == 0 {
+            self.sample_key = key;
+        }
+        if let Some(interval) = interval
+            && key == self.sample_key
+            && self.sample.len() < SAMPLE_GAPS
+        {
+            self.sample.push(interval);
+        }
+        position
     }
 
-    fn slot(&mut self, key: u64, instance: u64) -> Option<usize> {
+    fn count_steps(&mut self, before: &Chain, attempt: i32, is_same_attempt: bool) {
+        if attempt < 0 || before.attempt < 0 {
+            return;
+        }
+        let step = i64::from(attempt) - i64::from(before.attempt);
+        match step {
+            0 if !is_same_attempt => self.repeated_attempts += 1,
+            1 => self.single_steps += 1,
+            2.. => self.longer_steps += 1,
+            -1 if before.direction < 0 => self.down_steps += 1,
+            _ => {}
+        }
+        self.attempts_by_number += step.max(0) as u64;
+    }
+
+    /// Intervals between attempts where several records make one.
+    #[must_use]
+    pub fn attempts(&self) -> &Lane {
+        self.attempts.as_deref().unwrap_or(&self.lines)
+    }
+
+    fn slot(&mut self, key: u64) -> Option<usize> {
         if self.keys.get(usize::from(self.recent)).is_some_and(|entry| entry.hash == key) {
             return Some(usize::from(self.recent));
         }
@@ -143,8 +162,7 @@ impl Chains {
                     }
                     self.keys.pop();
                 }
-                let fresh = Chain { last: i64::MIN, ..Chain::default() };
-                self.keys.insert(at, Key { hash: key, instance, records: 0, last_record: i64::MIN, lines: fresh, attempts: fresh });
+                self.keys.insert(at, Key { hash: key, lines: FRESH, attempts: FRESH });
                 at
             }
         };
@@ -162,15 +180,6 @@ impl Chains {
         ((63.0 / (largest / 2f64.powi(64))).round() as u64, true)
     }
 
-    /// The median number of workers behind one instance.
-    #[must_use]
-    pub fn instances_in_table(&self) -> usize {
-        let mut instances: Vec<u64> = self.keys.iter().map(|entry| entry.instance).collect();
-        instances.sort_unstable();
-        instances.dedup();
-        instances.len()
-    }
-
     /// The first intervals of one worker, ns, in order of time.
     #[must_use]
     pub fn sample(&self) -> &[i64] {
@@ -179,9 +188,10 @@ impl Chains {
 
     /// Adds what another node saw of other keys (a key lives on one node).
     pub fn merge(&mut self, other: &Self) {
-        for (mine, theirs) in [(&mut self.lines, &other.lines), (&mut self.attempts, &other.attempts)] {
-            mine.merge(theirs);
+        if self.attempts.is_some() || other.attempts.is_some() {
+            self.attempts.get_or_insert_with(|| Box::new(self.lines.clone())).merge(other.attempts());
         }
+        self.lines.merge(&other.lines);
         self.repeated_attempts += other.repeated_attempts;
         self.single_steps += other.single_steps;
         self.longer_steps += other.longer_steps;
@@ -189,9 +199,8 @@ impl Chains {
         self.down_steps += other.down_steps;
         self.is_overfull |= other.is_overfull;
         for key in &other.keys {
-            match self.keys.binary_search_by_key(&key.hash, |entry| entry.hash) {
-                Ok(at) => self.keys[at].records = self.keys[at].records.saturating_add(key.records),
-                Err(at) => self.keys.insert(at, key.clone()),
+            if let Err(at) = self.keys.binary_search_by_key(&key.hash, |entry| entry.hash) {
+                self.keys.insert(at, key.clone());
             }
         }
         if self.keys.len() > KEYS_MAX {
@@ -208,51 +217,51 @@ impl Chains {
     /// Bytes on the heap.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.keys.capacity() * size_of::<Key>() + self.sample.capacity() * 8 + self.lines.heap_bytes() + self.attempts.heap_bytes()
+        self.keys.capacity() * size_of::<Key>() + self.sample.capacity() * 8 + self.lines.heap_bytes() + self.attempts.as_ref().map_or(0, |lane| size_of::<Lane>() + lane.heap_bytes())
     }
 }
 
 impl Chain {
     /// One attempt; gives back the interval to the one before, where both belong together.
-    fn observe(&mut self, at: i64, attempt: Option<i32>, lane: &mut Lane) -> Option<i64> {
-        let gap = at.saturating_sub(self.last);
+    fn observe(&mut self, at: i64, attempt: i32, lane: &mut Lane) -> Option<i64> {
         if self.last == i64::MIN {
             self.restart(at, attempt, lane);
             return None;
         }
-        if let (Some(now), Some(before)) = (attempt, self.attempt) {
-            let step = now - before;
+        let gap = at - self.last;
+        if attempt >= 0 && self.attempt >= 0 {
+            let step = attempt - self.attempt;
             let direction = step.signum() as i8;
             let goes_on = step != 0 && (direction == self.direction || self.direction == 0 && (direction > 0 || step == -1));
             if !goes_on {
                 self.restart(at, attempt, lane);
                 // The pause of an outer loop is an interval all the same, though no position of the chain.
-                return (gap > 0 && step != 0).then_some(gap);
+                return (step != 0).then_some(gap);
             }
             self.direction = direction;
             if step.abs() > 1 {
                 // Lines were lost, or not every attempt is logged.
-                *self = Self { last: at, previous: 0, attempt, position: position_of(now, direction), direction };
+                *self = Self { last: at, previous_us: 0, attempt, position: position_of(attempt, direction), direction };
                 return None;
             }
         }
-        if gap > CHAIN_PAUSE.max(8 * self.previous) {
+        let previous = i64::from(self.previous_us) * 1000;
+        if gap > CHAIN_PAUSE.max(8 * previous) {
             self.restart(at, attempt, lane);
             return None;
         }
-        lane.add(usize::from(self.position), self.previous, gap);
-        self.previous = gap.max(1);
+        lane.add(usize::from(self.position), previous, gap);
+        self.previous_us = u32::try_from(gap / 1000).unwrap_or(u32::MAX).max(1);
         self.last = at;
-        self.attempt = attempt.or(self.attempt);
+        self.attempt = if attempt >= 0 { attempt } else { self.attempt };
         self.position = self.position.saturating_add(1);
         Some(gap)
     }
 
-    fn restart(&mut self, at: i64, attempt: Option<i32>, lane: &mut Lane) {
+    fn restart(&mut self, at: i64, attempt: i32, lane: &mut Lane) {
         lane.chains += 1;
         // A chain that is joined in its middle keeps its place.
-        let position = attempt.map_or(0, |number| position_of(number, 1));
-        *self = Self { last: at, previous: 0, attempt, position, direction: 0 };
+        *self = Self { last: at, attempt, position: position_of(attempt.max(0), 1), ..FRESH };
     }
 }
 

@@ -8,35 +8,52 @@ const PER_OCTAVE: i64 = 8;
 const INTERVAL_BUCKETS: i16 = 176;
 /// Buckets of a ratio per octave.
 pub const RATIO_PER_OCTAVE: f64 = 16.0;
-/// Ratios are clamped to 8 octaves either way.
-const RATIO_BUCKETS: i16 = 128;
+/// Ratios are clamped to 5 octaves either way: more is a pause, not a policy.
+const RATIO_BUCKETS: i16 = 79;
 
-/// Counts by bucket, sorted by bucket, no zeros. Bounded by the number of buckets (176 or 257 x 8 B).
+/// Largest count of one bucket: 24 bits.
+const COUNT_MAX: u32 = (1 << 24) - 1;
+
+/// Counts by bucket, sorted by bucket, no zeros; 4 bytes per bucket that was ever met (8 bits of bucket, 24 of count). Bounded by the
+/// number of buckets (256).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    entries: Vec<(i16, u32)>,
+    entries: Vec<u32>,
     total: u64,
 }
 
 impl Counts {
-    /// Counts one value of `bucket`. Allocates only for a bucket never seen.
+    /// Counts one value of `bucket` (-79..=79 for ratios, 0..=175 for intervals). Allocates only for a
+    /// bucket never met.
     pub fn add(&mut self, bucket: i16) {
         self.add_many(bucket, 1);
     }
 
     fn add_many(&mut self, bucket: i16, count: u32) {
         self.total += u64::from(count);
-        match self.entries.binary_search_by_key(&bucket, |entry| entry.0) {
-            Ok(at) => self.entries[at].1 = self.entries[at].1.saturating_add(count),
-            Err(at) => self.entries.insert(at, (bucket, count)),
+        let place = pack(bucket);
+        match self.entries.binary_search_by_key(&place, |entry| entry >> 24) {
+            Ok(at) => {
+                let entry = &mut self.entries[at];
+                *entry = place << 24 | ((*entry & COUNT_MAX) + count).min(COUNT_MAX);
+            }
+            Err(at) => {
+                if self.entries.len() == self.entries.capacity() {
+                    // Tight: a fingerprint has 30 of these.
+                    self.entries.reserve_exact(8);
+                }
+                self.entries.insert(at, place << 24 | count.min(COUNT_MAX));
+            }
         }
     }
 
     /// Adds all counts of `other`.
     pub fn merge(&mut self, other: &Self) {
-        for &(bucket, count) in &other.entries {
+        let before = self.total;
+        for (bucket, count) in other.entries() {
             self.add_many(bucket, count);
         }
+        self.total = before + other.total;
     }
 
     /// How many values.
@@ -46,9 +63,8 @@ impl Counts {
     }
 
     /// (bucket, count), ascending, no zeros.
-    #[must_use]
-    pub fn entries(&self) -> &[(i16, u32)] {
-        &self.entries
+    pub fn entries(&self) -> impl Iterator<Item = (i16, u32)> {
+        self.entries.iter().map(|entry| (unpack(entry >> 24), entry & COUNT_MAX))
     }
 
     /// The share of values in buckets up to and including `bucket`; 0 when empty.
@@ -57,7 +73,7 @@ impl Counts {
         if self.total == 0 {
             return 0.0;
         }
-        let below: u64 = self.entries.iter().take_while(|entry| entry.0 <= bucket).map(|entry| u64::from(entry.1)).sum();
+        let below: u64 = self.entries().take_while(|entry| entry.0 <= bucket).map(|entry| u64::from(entry.1)).sum();
         below as f64 / self.total as f64
     }
 
@@ -66,7 +82,7 @@ impl Counts {
     pub fn quantile(&self, q: f64, bounds: fn(i16) -> (f64, f64)) -> f64 {
         let rank = q * self.total as f64;
         let mut seen = 0.0;
-        for &(bucket, count) in &self.entries {
+        for (bucket, count) in self.entries() {
             let count = f64::from(count);
             if seen + count >= rank {
                 let (low, high) = bounds(bucket);
@@ -74,18 +90,28 @@ impl Counts {
             }
             seen += count;
         }
-        self.entries.last().map_or(0.0, |entry| bounds(entry.0).1)
+        self.entries().last().map_or(0.0, |entry| bounds(entry.0).1)
     }
 
     /// Bytes on the heap.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<(i16, u32)>()
+        self.entries.capacity() * 4
     }
+}
+
+/// Buckets -80..=175 as 0..=255, in order.
+const fn pack(bucket: i16) -> u32 {
+    (bucket + 80) as u32 & 0xFF
+}
+
+const fn unpack(place: u32) -> i16 {
+    place as i16 - 80
 }
 
 /// The bucket of an interval in ns.
 #[must_use]
+#[inline]
 pub fn interval_bucket(nanos: i64) -> i16 {
     let units = nanos / (MILLI / PER_OCTAVE);
     if units < PER_OCTAVE {
@@ -108,6 +134,7 @@ pub fn interval_bounds(bucket: i16) -> (f64, f64) {
 
 /// The bucket of the ratio `later / earlier` of two intervals in ns: 16 per octave.
 #[must_use]
+#[inline]
 pub fn ratio_bucket(earlier: i64, later: i64) -> i16 {
     let difference = log2_fixed(later) - log2_fixed(earlier);
     // Rounded to 1/16 octave.
@@ -126,7 +153,7 @@ fn log2_fixed(value: i64) -> i64 {
     let octave = 63 - value.leading_zeros() as i64;
     let fraction = if octave >= 16 { (value >> (octave - 16)) & 0xFFFF } else { (value << (16 - octave)) & 0xFFFF } as i64;
     // log2(1 + f) is close to f + 0.3431 f (1 - f).
-    let curve = (fraction * (65_536 - fraction) >> 16) * 22_485 >> 16;
+    let curve = (((fraction * (65_536 - fraction)) >> 16) * 22_485) >> 16;
     (octave << 16) + fraction + curve
 }
 
@@ -149,7 +176,7 @@ mod tests {
         assert_eq!(ratio_bucket(1_000_000, 2_000_000), 16);
         assert_eq!(ratio_bucket(3_000_000_000, 1_500_000_000), -16);
         assert_eq!(ratio_bucket(700, 700), 0);
-        assert_eq!(ratio_bucket(0, i64::MAX), 128);
+        assert_eq!(ratio_bucket(0, i64::MAX), RATIO_BUCKETS);
     }
 
     #[test]

@@ -150,7 +150,7 @@ impl Merged {
     }
 
     /// One record at `at`; records come in order of time. `position` is where its delay belongs when it has no number.
-    pub fn observe(&mut self, at: i64, attempt: Option<i64>, limit: Option<i64>, delay: Option<i64>, position: usize) {
+    pub fn observe(&mut self, at: i64, attempt: Option<u32>, limit: Option<u32>, delay: Option<i64>, position: usize) {
         self.records += 1;
         if self.last != i64::MIN {
             self.gaps.add(interval_bucket((at - self.last).max(0)));
@@ -163,18 +163,18 @@ impl Merged {
         self.octaves[octave_of(elapsed)] += 1;
         if let Some(attempt) = attempt {
             self.numbered += 1;
-            self.attempt_max = self.attempt_max.max(attempt);
-            if let Some(place) = usize::try_from(attempt).ok().and_then(|number| self.attempts.get_mut(number)) {
+            self.attempt_max = self.attempt_max.max(i64::from(attempt));
+            if let Some(place) = self.attempts.get_mut(attempt as usize) {
                 place.0 += 1;
                 place.1 += elapsed / 1000;
             }
         }
         if let Some(limit) = limit {
-            self.limit = Some(self.limit.map_or(limit, |before| before.max(limit)));
+            self.limit = self.limit.max(Some(i64::from(limit)));
             self.at_limit += u64::from(attempt.is_some_and(|number| number >= limit));
         }
         if let Some(delay) = delay {
-            let position = attempt.map_or(position, |number| usize::try_from(number).unwrap_or(0));
+            let position = attempt.map_or(position, |number| number as usize);
             self.hints.observe(position, delay);
         }
     }

@@ -14,6 +14,7 @@ pub use shape::{Shape, shape};
 pub use verdict::{Outcome, Policy, Source, Tri, Verdict};
 
 use crate::occurrence::Occurrence;
+use crate::record::Class;
 use chains::Chains;
 use merged::Merged;
 
@@ -35,25 +36,35 @@ pub struct Observation {
     /// The stream: the last resort for a chain.
     pub stream: u32,
     /// Number of the attempt.
-    pub attempt: Option<i64>,
+    pub attempt: Option<u32>,
     /// Stated limit on attempts.
-    pub limit: Option<i64>,
+    pub limit: Option<u32>,
     /// Stated delay, ns.
     pub delay: Option<i64>,
 }
 
 impl From<&Occurrence<'_>> for Observation {
     fn from(seen: &Occurrence<'_>) -> Self {
+        // Of restarts the program is the worker: one supervisor tells of many.
+        let worker = match seen.target {
+            Some(program) if seen.fingerprint.class == Class::CrashLoop => hash_of(program),
+            _ => seen.worker_hash,
+        };
         Self {
             at: seen.working.0,
-            worker: seen.worker_hash,
+            worker,
             instance: seen.instance_hash,
             stream: seen.stream.0,
-            attempt: seen.attempt,
-            limit: seen.max_attempts,
+            attempt: seen.attempt.map(narrow),
+            limit: seen.max_attempts.map(narrow),
             delay: seen.delay,
         }
     }
+}
+
+/// Attempt numbers as they are kept: negative ones are 0.
+fn narrow(number: i64) -> u32 {
+    u32::try_from(number.max(0)).unwrap_or(u32::MAX)
 }
 
 /// Mergeable state of one fingerprint; under 8.5 KB for policies we have seen (tested).
@@ -183,6 +194,11 @@ impl Diagnosis {
         let largest = self.instances.last().copied().unwrap_or(u64::MAX) as f64;
         ((63.0 / (largest / 2f64.powi(64))).round() as u64, true)
     }
+}
+
+/// FNV-1a, for names that carry no hash.
+pub(crate) fn hash_of(name: &[u8]) -> u64 {
+    spread(name.iter().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3)))
 }
 
 /// A number spread over all 64 bits (the finaliser of SplitMix64): small ids become usable hashes.

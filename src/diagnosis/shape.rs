@@ -74,11 +74,12 @@ pub fn shape(typical: &[f64], spread: f64) -> Shape {
     // The first capped value may be cut off: it serves the fit only when there is little else.
     let rising = if is_capped && tail >= 3 { &values[..tail] } else { &values[..=tail] };
     // A rise that falls back on its way is noise, not a policy.
-    let falls = rising.windows(2).filter(|pair| pair[1] < pair[0] * 0.8).count();
+    let falls = rising.windows(2).filter(|pair| pair[1] < pair[0] * 0.92).count();
     if growth < CONSTANT_GROWTH || falls * 4 > rising.len() {
         return Shape::Unknown;
     }
-    if rising.len() < 3 {
+    // A true row of waits never falls; with noise in it only the growth is sure.
+    if rising.len() < 3 || falls > 0 {
         return Shape::Growing { base: rising[0], cap };
     }
     let (linear_error, base, step) = fit_linear(rising);

@@ -74,7 +74,7 @@ fn attempts_that_count_down_make_a_chain() {
     let mut at = 0;
     for _ in 0..4 {
         for (attempt, gap) in [(5, 500), (4, 1000), (3, 2000), (2, 4000), (1, 8000), (0, 20_000)] {
-            diagnosis.observe(&Observation { at: at * MILLI, worker: 7, instance: 7, attempt: Some(attempt), ..Observation::default() });
+            diagnosis.observe(&Observation { at: at * MILLI, worker: 7, instance: 7, attempt: Some(attempt as u32), ..Observation::default() });
             at += gap;
         }
     }
@@ -86,4 +86,109 @@ fn attempts_that_count_down_make_a_chain() {
 fn two_records_say_nothing() {
     let verdict = check(&[0, 1000], Policy::Unknown);
     assert_eq!(verdict.confidence, 0.0);
+}
+
+#[test]
+fn a_fixed_wait_that_is_capped_from_the_start_is_not_an_exponential_at_its_cap() {
+    // 100 ms doubling to 10 s, then forty waits at the cap.
+    let mut times = vec![0];
+    for n in 0..50_u32 {
+        times.push(times[times.len() - 1] + (100_i64 << n.min(20)).min(10_000));
+    }
+    let verdict = check(&times, Policy::Exponential);
+    assert!((verdict.cap_ms.expect("the cap was reached") - 10_000.0).abs() < 1000.0, "{verdict:?}");
+}
+
+#[test]
+fn several_workers_behind_one_key_are_not_told_as_one() {
+    let mut times: Vec<i64> = (0..4).flat_map(|worker| (0..20).map(move |n| worker * 317 % 900 + (200_i64 << n.min(6)) * (n + 1) + worker * n * 91)).collect();
+    times.sort_unstable();
+    let diagnosis = one_worker(&times);
+    assert!(!diagnosis.verdict(diagnosis.last()).policy.is_constant());
+}
+
+#[test]
+fn give_up_is_what_the_limit_says() {
+    let mut diagnosis = Diagnosis::new(0);
+    for n in 1..=5_u32 {
+        diagnosis.observe(&Observation { at: i64::from(n) * SECOND, worker: 7, instance: 7, attempt: Some(n), limit: Some(5), ..Observation::default() });
+    }
+    let verdict = diagnosis.verdict(20 * SECOND);
+    assert_eq!((verdict.outcome, verdict.max_attempts), (Outcome::GaveUp, Some(5)));
+}
+
+#[test]
+fn nobody_says_never() {
+    let verdict = check(&(0..50).map(|n| n * 1000).collect::<Vec<_>>(), Policy::Fixed);
+    assert_eq!(verdict.outcome, Outcome::Ongoing);
+    assert!(verdict.notes.iter().any(|note| note == "no give-up seen in 50 records"), "{verdict:?}");
+}
+
+#[test]
+fn a_storm_of_a_million_records_fits_its_budget() {
+    let mut diagnosis = Diagnosis::new(0);
+    for n in 0..100_000_u64 {
+        let worker = spread(n % 100 + 1);
+        let at = (n * 7 + spread(n) % 5000) as i64 * MILLI / 10 + n as i64 * MILLI;
+        diagnosis.observe(&Observation { at, worker, instance: worker, attempt: Some((n / 100) as u32), delay: Some((spread(n) % 10_000) as i64 * MILLI), ..Observation::default() });
+    }
+    // The design's 8.5 KB, and 3.5 KB more where one attempt writes several lines and both readings are kept.
+    assert!(diagnosis.bytes() <= 12_000, "{} bytes", diagnosis.bytes());
+    assert_eq!(diagnosis.instances().0.abs_diff(100) * 5 / 100, 0, "{:?}", diagnosis.instances());
+}
+
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// (ms, instance, delay ms) of a few instances.
+    fn records() -> impl Strategy<Value = Vec<(i64, u64, Option<i64>)>> {
+        prop::collection::vec((0..60_000_i64, 1..9_u64, prop::option::of(0..4_i64)), 2..120).prop_map(|mut records| {
+            records.sort_unstable();
+            records
+        })
+    }
+
+    fn of(records: &[(i64, u64, Option<i64>)], takes: impl Fn(u64) -> bool) -> Diagnosis {
+        let mut diagnosis = Diagnosis::new(records[0].0 * MILLI);
+        for &(at, instance, delay) in records.iter().filter(|record| takes(record.1)) {
+            let hash = spread(instance);
+            diagnosis.observe(&Observation { at: at * MILLI, worker: hash, instance: hash, delay: delay.map(|delay| delay * 100 * MILLI), ..Observation::default() });
+        }
+        diagnosis
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// What depends on instances (chains, delays, counts, who) is the same, whether one node saw all or two nodes saw half each.
+        #[test]
+        fn two_nodes_merged_are_one_node(records in records()) {
+            let whole = of(&records, |_| true);
+            let mut merged = of(&records, |instance| instance % 2 == 0);
+            merged.merge(&of(&records, |instance| instance % 2 == 1));
+            prop_assert_eq!(&merged.chains.lines, &whole.chains.lines);
+            prop_assert_eq!(merged.chains.attempts(), whole.chains.attempts());
+            prop_assert_eq!(merged.instances(), whole.instances());
+            prop_assert_eq!(&merged.merged.hints, &whole.merged.hints);
+            prop_assert_eq!(merged.merged.octaves, whole.merged.octaves);
+            prop_assert_eq!(merged.merged.attempts, whole.merged.attempts);
+            prop_assert_eq!(merged.records(), whole.records());
+            let (one, two) = (whole.verdict(whole.last()), merged.verdict(merged.last()));
+            if one.source <= Source::Keys && two.source <= Source::Keys && !one.notes[0].contains("starts again") && !two.notes[0].contains("starts again") {
+                prop_assert_eq!((one.policy, one.instances, one.interval_ms), (two.policy, two.instances, two.interval_ms));
+            }
+        }
+
+        /// Merging is the same either way round.
+        #[test]
+        fn merging_commutes(records in records()) {
+            let (even, odd) = (of(&records, |instance| instance % 2 == 0), of(&records, |instance| instance % 2 == 1));
+            let (mut one, mut two) = (even.clone(), odd.clone());
+            one.merge(&odd);
+            two.merge(&even);
+            prop_assert_eq!(one.verdict(one.last()).policy, two.verdict(two.last()).policy);
+            prop_assert_eq!(&one.chains.lines, &two.chains.lines);
+        }
+    }
 }

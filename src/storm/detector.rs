@@ -21,6 +21,10 @@ const GRACE_SECONDS: i64 = 60;
 const GRACE_RATE: f64 = 100.0;
 const GRACE_FIRE_SECONDS: u32 = 10;
 
+/// Records since the onset that make a storm hot after 3 s: with known instances, and without.
+const HOT_RECORDS: u64 = 300;
+const HOT_RECORDS_UNKEYED: u64 = 3000;
+
 /// Which rule made it fire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
@@ -197,22 +201,10 @@ impl Detector {
         RATE_MIN.max(TIMES_BASELINE * self.baseline)
     }
 
-    /// Whether it was there when squelch started.
-    #[must_use]
-    pub const fn is_in_grace(&self) -> bool {
-        self.in_grace
-    }
-
     /// Whether it can be skipped until a record comes: idle and nothing in the last seconds.
     #[must_use]
     pub fn is_asleep(&self) -> bool {
         self.state == State::Idle && self.evaluated - self.latest >= 5
-    }
-
-    /// Whether all seconds up to `second` are evaluated.
-    #[must_use]
-    pub const fn is_evaluated(&self, second: i64) -> bool {
-        self.evaluated >= second
     }
 
     /// Evaluates the next finished second (at most `until`); empty stretches in closed form. `None` when up to date.
@@ -226,6 +218,9 @@ impl Detector {
             let gap = (to - self.evaluated) as f64;
             self.baseline *= (1.0 - self.weight(self.evaluated)).powf(gap);
             self.evaluated = to;
+            if self.state == State::Idle && self.in_second(to + 1) == 0 {
+                self.people.clear();
+            }
             return Some(Step::Nothing);
         }
         self.evaluated += 1;
@@ -252,6 +247,10 @@ impl Detector {
                 }
                 if rate < (need / 2.0).max(1.0) {
                     self.learn(second, x);
+                }
+                if x <= self.quiet_second() {
+                    // Nobody of this second belongs to a rise.
+                    self.people.clear();
                 }
                 Step::Nothing
             }
@@ -309,6 +308,11 @@ impl Detector {
         Step::Nothing
     }
 
+    /// Records in a second up to which it is not part of a rise.
+    fn quiet_second(&self) -> f64 {
+        (2.0 * self.baseline).max(1.0)
+    }
+
     fn learn(&mut self, second: i64, x: f64) {
         // Winsorised: a burst cannot lift it.
         self.baseline += self.weight(second) * (x.min(3.0 * self.baseline + 3.0) - self.baseline);
@@ -318,7 +322,7 @@ impl Detector {
         self.state = State::Pending;
         // The rise may have begun up to 4 s before the mean reached `need`.
         let mut from = second;
-        while from > second - 4 && f64::from(self.in_second(from - 1)) > (2.0 * self.baseline).max(1.0) {
+        while from > second - 4 && f64::from(self.in_second(from - 1)) > self.quiet_second() {
             from -= 1;
         }
         self.pending_since = from;
@@ -357,7 +361,9 @@ impl Detector {
         let is_high = rate >= need;
         let per_key = self.people.distinct().map(|(keys, _)| self.records as f64 / (keys.max(1)) as f64);
         let repeats = |least: f64| per_key.is_none_or(|value| value >= least);
-        if p >= 3 && self.records >= 300 && q >= 0.8 && per_key.is_some_and(|value| value >= 15.0) {
+        // Without a key nobody knows how many tries are one instance's: then ten times the records.
+        let is_hot = per_key.map_or(self.records >= HOT_RECORDS_UNKEYED, |value| self.records >= HOT_RECORDS && value >= 15.0);
+        if p >= 3 && q >= 0.8 && is_hot {
             Some(Rule::Hot)
         } else if p >= 5 && self.records >= 50 && q >= 0.6 && repeats(4.0) && is_high {
             Some(Rule::Flat)

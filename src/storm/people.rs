@@ -16,6 +16,16 @@ struct Person {
     name: Box<[u8]>,
 }
 
+impl Person {
+    fn add(&mut self, records: u64, name: &[u8]) {
+        self.records += records;
+        // While nothing is pending names are not kept.
+        if self.name.is_empty() && !name.is_empty() {
+            self.name = name[..name.len().min(NAME_MAX)].into();
+        }
+    }
+}
+
 /// Instances and targets of one fingerprint since its onset.
 #[derive(Clone, Debug, Default)]
 pub struct People {
@@ -45,12 +55,12 @@ impl People {
         if let Some(person) = self.instances.get_mut(usize::from(self.recent))
             && person.hash == hash
         {
-            person.records += 1;
+            person.add(1, name);
             return;
         }
         match self.instances.binary_search_by_key(&hash, |person| person.hash) {
             Ok(at) => {
-                self.instances[at].records += 1;
+                self.instances[at].add(1, name);
                 self.recent = at as u8;
             }
             Err(at) => {
@@ -77,9 +87,11 @@ impl People {
         }
     }
 
-    /// Forgets everybody.
+    /// Forgets everybody; keeps the memory for the next bout.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        self.instances.clear();
+        self.targets.clear();
+        (self.is_overfull, self.recent, self.unnamed, self.named, self.other_targets) = (false, 0, 0, 0, 0);
     }
 
     /// Distinct instances and whether that is an estimate; `None` when most records name none.
@@ -122,7 +134,7 @@ impl People {
         self.recent = 0;
         for person in &other.instances {
             match self.instances.binary_search_by_key(&person.hash, |mine| mine.hash) {
-                Ok(at) => self.instances[at].records += person.records,
+                Ok(at) => self.instances[at].add(person.records, &person.name),
                 Err(at) => self.instances.insert(at, person.clone()),
             }
         }

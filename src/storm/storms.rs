@@ -5,7 +5,7 @@ use super::detector::{Detector, State, Step};
 use super::incident::{Incident, Kind, MEMBERS_MAX, Member};
 use super::people::{People, stream_hash};
 use super::report::{AlertLevel, Phase, StormEvent, StormReport, Trigger};
-use crate::diagnosis::{Diagnosis, Observation, Verdict};
+use crate::diagnosis::{Diagnosis, hash_of, Observation, Verdict};
 use crate::fingerprint::Fingerprint;
 use crate::occurrence::Occurrence;
 use crate::record::{Class, FingerprintIndex, Severity};
@@ -42,6 +42,8 @@ const SLOW_PAUSE: i64 = 60 * SECOND;
 const NOT_FALLING: i64 = 300;
 /// Records/s that make a storm critical by themselves.
 const CRITICAL_RATE: f64 = 100.0;
+/// Records/s of one instance that backs off and has reached its cap.
+const CALM_RATE: f64 = 0.5;
 /// Amplification that makes one critical, with this many instances and an unbroken rate.
 const CRITICAL_AMPLIFICATION: f64 = 50.0;
 const CRITICAL_INSTANCES: u64 = 3;
@@ -142,7 +144,7 @@ impl Storms {
             return;
         }
         let at = seen.working.0;
-        self.advance(seen.working, out);
+        if seen.working.second() - 1 > self.evaluated { self.advance(seen.working, out) } else { self.now = self.now.max(seen.working) }
         let class = seen.fingerprint.class;
         if matches!(class, Class::Recovery | Class::Exhausted) {
             self.note_outcome(seen);
@@ -167,11 +169,11 @@ impl Storms {
             }
             slot.detector.bytes += seen.raw.len() as u64;
         }
-        if slot.detector.state != State::Idle {
-            let is_named = seen.instance_hash != 0;
-            let hash = if is_named { seen.instance_hash } else { stream_hash(seen.stream.0) };
-            slot.detector.people.count(hash, is_named, seen.instance.unwrap_or_default(), seen.target);
-        }
+        let is_named = seen.instance_hash != 0;
+        let hash = if is_named { seen.instance_hash } else { stream_hash(seen.stream.0) };
+        // Who takes part is counted from the first second of a rise, which is known only when it is over; names are kept from then on.
+        let (name, target) = if slot.detector.state == State::Idle { (&b""[..], None) } else { (seen.instance.unwrap_or_default(), seen.target) };
+        slot.detector.people.count(hash, is_named, name, target);
         slot.records += 1;
         slot.lines += u64::from(seen.lines);
         slot.run = if at.saturating_sub(slot.last) > SLOW_PAUSE && slot.last != i64::MIN || slot.run.1 == 0 { (at, 1) } else { (slot.run.0, slot.run.1 + u64::from(weight)) };
@@ -225,8 +227,10 @@ impl Storms {
 
     /// The input has ended: what still goes on is told so.
     pub fn drain(&mut self, now: UnixNanos, out: &mut dyn FnMut(StormEvent)) {
-        self.advance(now, out);
+        // The last second is over, too: nothing more will come.
+        self.advance(UnixNanos((self.now.max(now).second() + 1).saturating_mul(SECOND)), out);
         self.release(i64::MAX);
+        self.now = now;
         for at in 0..self.incidents.len() {
             if self.incidents[at].is_firing() {
                 out(StormEvent::OngoingAtEnd(Box::new(self.report(at))));
@@ -353,8 +357,12 @@ impl Storms {
         {
             self.diagnose(index, &oldest);
         }
+        if self.held.back().is_none_or(|last| last.1.at <= observation.at) {
+            self.held.push_back((index, observation));
+            return;
+        }
         let at = self.held.iter().rposition(|held| held.1.at <= observation.at).map_or(0, |before| before + 1);
-        if at == self.held.len() { self.held.push_back((index, observation)) } else { self.held.insert(at, (index, observation)) }
+        self.held.insert(at, (index, observation));
     }
 
     fn release(&mut self, until: i64) {
@@ -500,9 +508,13 @@ impl Storms {
     fn fire(&mut self, number: u32, index: FingerprintIndex, rule: super::Rule, second: i64, out: &mut dyn FnMut(StormEvent)) {
         self.release((second + 1) * SECOND);
         let now = (second + 1) * SECOND;
+        // A slow loop that became a storm is over as a slow loop.
+        if let Some(slow) = self.incidents.iter().position(|incident| incident.kind == Kind::SlowLoop && incident.is_firing() && incident.member(index).is_some()) {
+            self.resolve(slow, second, out);
+        }
         let Some(slot) = &self.slots[number as usize] else { return };
-        let onset = slot.detector.onset;
         let found = self.incident_for(index, slot, now);
+        let onset = slot.detector.onset;
         let backfill: Vec<(i64, u64)> =
             (onset.div_euclid(SECOND).max(second - 63)..=second).map(|second| (second, u64::from(slot.detector.in_second(second)))).collect();
         let member = Member { index: Some(index), fingerprint: Arc::clone(&slot.fingerprint), is_firing: true, records: 0, bytes: 0 };
@@ -519,7 +531,7 @@ impl Storms {
                     incident.resumed += 1;
                     incident.reset_schedule();
                 }
-                (at, incident.kind == Kind::SlowLoop, was_resolved)
+                (at, false, was_resolved)
             }
             None => {
                 let mut incident = Incident::new(self.options.node, Kind::Rate, member, onset, now);
@@ -532,10 +544,6 @@ impl Storms {
         };
         let last = slot_last(&self.slots, number);
         let incident = &mut self.incidents[at];
-        if incident.kind == Kind::SlowLoop {
-            incident.kind = Kind::Rate;
-            incident.rule = Some(rule);
-        }
         for (second, records) in backfill {
             incident.add_second(second, records);
         }
@@ -554,7 +562,7 @@ impl Storms {
     /// same instances.
     fn incident_for(&self, index: FingerprintIndex, slot: &Slot, now: i64) -> Option<usize> {
         let is_alive = |incident: &Incident| incident.resolved.is_none_or(|at| now - at <= REFIRE);
-        if let Some(own) = self.incidents.iter().position(|incident| is_alive(incident) && incident.member(index).is_some() && incident.kind != Kind::CrashLoop) {
+        if let Some(own) = self.incidents.iter().position(|incident| is_alive(incident) && incident.member(index).is_some() && incident.kind == Kind::Rate) {
             return Some(own);
         }
         let onset = slot.detector.onset;
@@ -684,7 +692,9 @@ impl Storms {
             amplification = amplification.max(its / detector.baseline().max(0.1));
             instances = instances.max(detector.people.distinct().map_or(0, |(count, _)| count));
         }
-        let is_growing = trend < 0.6 && self.best_verdict(at).is_some_and(|verdict| verdict.policy.is_growing());
+        // Many clients at the cap of a proper backoff make a flat rate, too: then each of them is calm.
+        let is_calm = trend < 0.6 || instances > 0 && rate / instances as f64 <= CALM_RATE;
+        let is_growing = is_calm && rate < CRITICAL_RATE && self.best_verdict(at).is_some_and(|verdict| verdict.policy.is_growing());
         if rate < incident.peak as f64 / 2.0 {
             self.incidents[at].fell_at = second;
         }
@@ -852,7 +862,7 @@ impl Slot {
         let Some(attempt) = seen.attempt else { return 1 };
         let worker = if seen.worker_hash != 0 { seen.worker_hash } else { seen.instance_hash };
         let (known, before, steps) = self.numbered;
-        if worker != known && steps > 0 && self.records % 64 != 0 {
+        if worker != known && steps > 0 && !self.records.is_multiple_of(64) {
             return 1;
         }
         let step = attempt - before;
@@ -870,9 +880,7 @@ fn slot_last(slots: &[Option<Slot>], number: u32) -> i64 {
 /// The program that is restarted: the rule's target, else the instance, else the stream; with its name.
 fn program_of<'a>(seen: &Occurrence<'a>) -> (u64, &'a [u8]) {
     if let Some(target) = seen.target {
-        // FNV-1a: the target has no hash yet.
-        let hash = target.iter().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3));
-        return (hash, target);
+        return (hash_of(target), target);
     }
     if seen.instance_hash != 0 { (seen.instance_hash, seen.instance.unwrap_or_default()) } else { (stream_hash(seen.stream.0), b"") }
 }

@@ -89,6 +89,10 @@ fn family(before: &[u8], after: &[u8]) -> Option<Family> {
     if gap.ends_with(b"(") && after.starts_with(b": ") && after.get(2).is_some_and(u8::is_ascii_uppercase) {
         return Some(Family::Number(3));
     }
+    // Every key below ends in one of these letters.
+    if at == 0 || !matches!(before[at - 1] | 0x20, b's' | b'e' | b'o' | b'p' | b'c' | b'r') {
+        return None;
+    }
     let from = before[..at].iter().rposition(|&byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))).map_or(0, |i| i + 1);
     let mut lower = [0u8; KEY_BYTES_MAX];
     let key = lowered(&before[from..at], &mut lower)?;

@@ -250,3 +250,46 @@ fn says_how_it_went(word: &str) -> bool {
     let value = bare.rsplit(['=', ':', '[']).next().unwrap_or(bare);
     WORDS.iter().any(|known| value.eq_ignore_ascii_case(known))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many groups the templates end up in.
+    fn check(templates: &[&str], expected: usize) {
+        let mut groups = Groups::new();
+        let placed: Vec<_> = templates.iter().map(|template| groups.place(template).group).collect();
+        let mut ends: Vec<_> = placed.iter().map(|&group| groups.current(group)).collect();
+        ends.sort();
+        ends.dedup();
+        assert_eq!(ends.len(), expected, "{templates:?}");
+    }
+
+    #[test]
+    fn types_of_placeholders_do_not_separate_groups() {
+        check(&["iar <hex> dear <num>", "iar <num> dear <hex>", "iar <*> dear <id>"], 1);
+        check(&["sync (<num>) done", "sync () done"], 1);
+    }
+
+    #[test]
+    fn five_words_or_four_names_at_one_place_are_a_variable() {
+        check(&["lost queue red now", "lost queue blue now", "lost queue green now", "lost queue black now"], 4);
+        check(&["lost queue red now", "lost queue blue now", "lost queue green now", "lost queue black now", "lost queue white now"], 1);
+        check(&["lost queue a_red now", "lost queue b_blue now", "lost queue c_green now", "lost queue d_black now"], 1);
+        check(&["mount of <id> failed", "mount of node46 failed"], 1);
+    }
+
+    #[test]
+    fn first_words_and_opposites_never_join() {
+        check(&["red is here now", "blue is here now", "green is here now", "black is here now", "white is here now", "grey is here now"], 6);
+        check(&["worker pool started ok", "worker pool stopped ok", "worker pool red ok", "worker pool blue ok", "worker pool green ok", "worker pool grey ok", "worker pool pink ok"], 7);
+    }
+
+    #[test]
+    fn an_access_log_is_one_story_until_the_server_refuses() {
+        let line = |code: &str| format!("<ip> \"GET <path> HTTP/<num>\" {code} <num>");
+        let (fine, missing, limited, broken) = (line("<num>"), line("404"), line("429"), line("503"));
+        check(&[&fine, &missing], 1);
+        check(&[&fine, &limited, &broken], 3);
+    }
+}

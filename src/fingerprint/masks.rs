@@ -3,8 +3,9 @@
 //! Works on the shape of a message (see [`super::normalise`]), so that nothing here can depend on what a digit-word
 //! says. One pass, left to right; each step takes the most specific thing that begins at the cursor.
 
-use super::normalise::{ANY, EMAIL, HEX, HOST, ID, IP, Mark, NUM, Output, PATH, STR, TIME, URL, is_glue, is_placeholder};
+use super::normalise::{ANY, EMAIL, HEX, HOST, ID, IP, Mark, NUM, Output, PATH, STR, TIME, URL, is_glue, is_name_byte, is_placeholder, is_stop};
 use super::{codes, names};
+use crate::secrets;
 
 /// Share of `key=value` words, in percent, from which on a message is a list of keys.
 const KEY_VALUE_PERCENT: usize = 80;
@@ -21,23 +22,18 @@ pub(super) struct Masker<'a> {
     at: usize,
     /// The message is a list of `key=value`.
     is_list: bool,
+    /// The message is a stack frame (`at x.Y.z(...)`): its dotted names are functions.
+    is_frame: bool,
     /// The last two words, for `for user NAME` and `connect to NAME:<num>`.
     before: [(u32, u32); 2],
-}
-
-const fn is_name_byte(byte: u8) -> bool {
-    is_glue(byte) || matches!(byte, b'.' | b'-')
-}
-
-/// Ends a URL, a path, an unquoted value.
-const fn is_stop(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'<' | b'>' | b'(' | b')' | b'{' | b'}' | b'|' | b',' | b';' | b'`')
 }
 
 impl<'a> Masker<'a> {
     pub(super) fn new(shape: &'a [u8]) -> Self {
         let is_list = is_key_value_list(shape);
-        Self { shape, out: Output::with_capacity(shape.len() + 8), at: 0, is_list, before: [(0, 0); 2] }
+        let blanks = shape.iter().take_while(|&&byte| byte == b' ').count();
+        let is_frame = shape[blanks..].starts_with(b"at ");
+        Self { shape, out: Output::with_capacity(shape.len() + 8), at: 0, is_list, is_frame, before: [(0, 0); 2] }
     }
 
     fn byte(&self, i: usize) -> u8 {
@@ -72,13 +68,18 @@ impl<'a> Masker<'a> {
                     let slash = self.at + if self.byte(self.at + 1) == b'/' { 1 } else { 2 };
                     self.path(self.at, slash);
                 }
+                b'$' if is_placeholder(self.out.last()) && is_glue(self.byte(self.at + 1)) => self.push(self.at, self.name_end(self.at + 1)),
                 b'@' => self.at_sign(),
                 b'(' if self.shape[self.at..].starts_with(b"(null)") || self.shape[self.at..].starts_with(b"(nil)") => {
                     let len = if self.byte(self.at + 3) == b'l' && self.byte(self.at + 2) == b'i' { 5 } else { 6 };
                     self.push(self.at, self.at + 1);
                     self.mask(ANY, self.at + len - 2);
                 }
-                _ => self.push(self.at, self.at + 1),
+                _ => {
+                    // Punctuation is never glued to anything.
+                    self.out.bytes.push(byte);
+                    self.at += 1;
+                }
             }
         }
         false
@@ -116,6 +117,9 @@ impl<'a> Masker<'a> {
         }
         let name = &self.shape[start..end];
         let next = self.byte(end);
+        if matches!(next, b':' | b'=') && self.byte(end + 1) != b'/' && secrets::is_secret_key(name) {
+            return self.secret(end + 1);
+        }
         match next {
             b':' => {
                 if self.shape[end..].starts_with(b"://") {
@@ -148,16 +152,8 @@ impl<'a> Masker<'a> {
         if let Some(stop) = self.date_end(start, end) {
             return self.mask(TIME, stop);
         }
-        if let Some(kind) = names::dotted(name) {
-            // `cache.client.max-size : 12`: the name of a setting.
-            let is_setting = kind == names::Dotted::Host && next == b' ' && matches!(self.byte(end + 1), b':' | b'=') && self.byte(end + 2) == b' ';
-            if !is_setting {
-                let host = kind == names::Dotted::Host;
-                return self.mask(if host { HOST } else { ID }, if host { self.port_end(end) } else { self.inner_class_end(end) });
-            }
-        }
-        if names::is_data_file(name) {
-            return self.mask(PATH, end);
+        if name.contains(&b'.') && self.dotted(name, end) {
+            return;
         }
         if name.len() >= HEX_WORD_MIN && names::is_hex_word(name) {
             return self.mask(HEX, end);
@@ -171,6 +167,25 @@ impl<'a> Masker<'a> {
         }
         self.before = [self.before[1], (start as u32, end as u32)];
         self.push(start, end);
+    }
+
+    /// A name with points at the cursor, `end` its end: masks hosts, classes and data files; whether it did.
+    fn dotted(&mut self, name: &[u8], end: usize) -> bool {
+        let next = self.byte(end);
+        if let Some(kind) = names::dotted(name) {
+            // `cache.client.max-size : 12`: the name of a setting.
+            let is_setting = kind == names::Dotted::Host && next == b' ' && matches!(self.byte(end + 1), b':' | b'=') && self.byte(end + 2) == b' ';
+            if !is_setting && !(self.is_frame && matches!(next, b'(' | b'$' | b'/')) {
+                let host = kind == names::Dotted::Host;
+                self.mask(if host { HOST } else { ID }, if host { self.port_end(end) } else { self.inner_class_end(end) });
+                return true;
+            }
+        }
+        let is_file = names::is_data_file(name);
+        if is_file {
+            self.mask(PATH, end);
+        }
+        is_file
     }
 
     fn word_before(&self, back: usize) -> &'a [u8] {
@@ -191,10 +206,10 @@ impl<'a> Masker<'a> {
 
     /// `for user NAME`, `user NAME from`, `for NAME from <ip>`.
     fn is_user(&self, name: &[u8], end: usize) -> bool {
-        if !self.follows_word() || !name.iter().all(|&byte| is_name_byte(byte)) {
+        let before = self.word_before(1);
+        if !matches!(before.len(), 3 | 4) || !self.follows_word() || !name.iter().all(|&byte| is_name_byte(byte)) {
             return false;
         }
-        let before = self.word_before(1);
         let rest = &self.shape[end..];
         if before.eq_ignore_ascii_case(b"user") {
             if names::is_never_a_user(name) {
@@ -209,6 +224,33 @@ impl<'a> Masker<'a> {
         (before == b"for" || before.eq_ignore_ascii_case(b"user"))
             && rest.starts_with(b" from ")
             && rest.get(6).is_some_and(|&byte| byte == IP || byte == HOST)
+    }
+
+    /// The value of a key that names a secret, behind its `=` or `:`.
+    fn secret(&mut self, from: usize) {
+        let value = from + self.shape[from..].iter().take_while(|&&byte| byte == b' ').count();
+        self.push(self.at, from);
+        if value > from {
+            self.out.blank();
+            self.at = value;
+        }
+        let quote = self.byte(value);
+        let closed = matches!(quote, b'"' | b'\'').then(|| self.shape[value + 1..].iter().position(|&byte| byte == quote)).flatten();
+        let end = closed.map_or_else(|| self.stop_from(value), |len| value + len + 2);
+        let scheme = &self.shape[value..end.min(self.shape.len())];
+        if scheme == b"Bearer" || scheme == b"Basic" {
+            self.push(value, end);
+            self.out.blank();
+            self.at = (end + 1).min(self.shape.len());
+            let stop = self.stop_from(self.at);
+            if stop > self.at {
+                self.mask(STR, stop);
+            }
+            return;
+        }
+        if end > value {
+            self.mask(STR, end);
+        }
     }
 
     /// Behind `scheme://`.
@@ -319,12 +361,8 @@ impl<'a> Masker<'a> {
             if is_stop(byte) || byte == b']' {
                 break;
             }
-            if byte == b':' && !is_name_byte(self.byte(end + 1)) && self.byte(end + 1) != b'/' {
-                // `file.go:123` and `file.go:12:3`.
-                if self.byte(end + 1) == NUM {
-                    end += 2;
-                    continue;
-                }
+            // `file.go:123` and `file.go:12:3` go on; `/dir: text` does not.
+            if byte == b':' && !is_name_byte(self.byte(end + 1)) && self.byte(end + 1) != b'/' && !is_placeholder(self.byte(end + 1)) {
                 break;
             }
             end += 1;
@@ -480,7 +518,7 @@ impl<'a> Masker<'a> {
         }
         let key = &self.shape[start..end];
         self.push(self.at, value.min(self.shape.len()));
-        if self.byte(value) != b'"' || names::is_error_key(key) || codes::is_code_key(key) {
+        if self.byte(value) != b'"' || (!secrets::is_secret_key(key) && names::is_error_key(key)) || codes::is_code_key(key) {
             return;
         }
         if let Some(len) = self.shape[value + 1..].iter().position(|&byte| byte == b'"') {

@@ -57,9 +57,40 @@ const fn of_kind(kind: Kind) -> u8 {
     }
 }
 
+const GLUE: u8 = 1;
+const NAME: u8 = 2;
+const STOP: u8 = 4;
+
+/// What each byte is to the masks.
+static LOOKS: [u8; 256] = {
+    let mut table = [0u8; 256];
+    let mut i = 0;
+    while i < 256 {
+        let byte = i as u8;
+        table[i] = match byte {
+            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80..=0xFF => GLUE | NAME,
+            b'.' | b'-' => NAME,
+            b' ' | b'\t' | b'"' | b'\'' | b'<' | b'>' | b'(' | b')' | b'{' | b'}' | b'|' | b',' | b';' | b'`' => STOP,
+            _ => 0,
+        };
+        i += 1;
+    }
+    table
+};
+
 /// Letters, digits, `_`, and bytes of other scripts: what is glued to a placeholder and eaten by it.
-pub(super) const fn is_glue(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+pub(super) fn is_glue(byte: u8) -> bool {
+    LOOKS[byte as usize] & GLUE != 0
+}
+
+/// What a name is made of: glue, points and dashes.
+pub(super) fn is_name_byte(byte: u8) -> bool {
+    LOOKS[byte as usize] & NAME != 0
+}
+
+/// Ends a path, an unquoted value.
+pub(super) fn is_stop(byte: u8) -> bool {
+    LOOKS[byte as usize] & STOP != 0
 }
 
 /// A message in the alphabet of this module.
@@ -68,15 +99,23 @@ pub(super) struct Shape {
     pub(super) bytes: Vec<u8>,
     /// (index in `bytes`, offset in the text) wherever the distance between the two changes.
     origins: Vec<(u32, u32)>,
+    /// Inside the parameters of a terminal colour, which is no part of the message.
+    in_colour: bool,
 }
 
 impl Shape {
     pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), origins: Vec::with_capacity(16) }
+        Self { bytes: Vec::with_capacity(bytes), origins: Vec::with_capacity(24), in_colour: false }
     }
 
     /// One byte for a digit-word that stands at `start..end` of the text.
     pub(super) fn push_word(&mut self, kind: Kind, start: usize, end: usize) {
+        if self.in_colour {
+            // `ESC [ 1 ; 31m`: all but the last parameter are plain numbers.
+            self.in_colour = kind == Kind::Num;
+            self.origins.push((self.bytes.len() as u32, end as u32));
+            return;
+        }
         self.push(of_kind(kind), start, end);
     }
 
@@ -93,19 +132,32 @@ impl Shape {
             self.origins.push((0, start as u32));
         }
         let mut at = start;
-        for i in start..end {
-            let byte = text[i];
-            if i < at {
-                continue;
-            }
-            if byte == b'<' {
+        if self.in_colour && start < end {
+            self.in_colour = &text[start..end] == b";";
+            at += usize::from(self.in_colour);
+        }
+        let mut next = at;
+        while let Some(len) = text.get(next..end).and_then(|rest| rest.iter().position(|&byte| byte < 0x20 || byte == b'<')) {
+            let i = next + len;
+            next = i + 1;
+            if text[i] == b'<' {
                 if let Some((placeholder, len)) = spelled(&text[i..end]) {
                     self.bytes.extend_from_slice(&text[at..i]);
                     self.push(placeholder, i, i + len);
                     at = i + len;
+                    next = at;
                 }
-            } else if byte < 0x20 {
-                self.bytes.extend_from_slice(&text[at..i]);
+                continue;
+            }
+            self.bytes.extend_from_slice(&text[at..i]);
+            if text[i] == 0x1B && i + 1 < end && text[i + 1] == b'[' {
+                // `ESC [ m` has no number; every other colour begins with one.
+                let is_reset = i + 2 < end && text[i + 2] == b'm';
+                self.in_colour = i + 2 == end;
+                at = i + if is_reset { 3 } else { 2 };
+                next = at;
+                self.origins.push((self.bytes.len() as u32, at as u32));
+            } else {
                 self.bytes.push(b' ');
                 at = i + 1;
             }

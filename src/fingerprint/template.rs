@@ -93,7 +93,10 @@ fn add_extras(line: &[u8], words: &[Word], envelope: &Envelope, template: &mut T
 
 /// Appends the masked text of `span`.
 fn mask_text(text: &[u8], words: &[Word], span: Span, template: &mut Template) {
-    let (shape, rest) = shape_of(text, words, span, &mut template.discriminators);
+    let (mut shape, rest) = shape_of(text, words, span, &mut template.discriminators);
+    while shape.bytes.last() == Some(&b' ') {
+        shape.bytes.pop();
+    }
     let mut masker = Masker::new(&shape.bytes);
     let cut = masker.run(WORDS_MAX);
     let (bytes, marks) = masker.finish();
@@ -143,6 +146,7 @@ fn shape_of(text: &[u8], words: &[Word], span: Span, discriminators: &mut Vec<Sp
 /// Writes the normalised shape with its placeholders spelled out.
 fn render(bytes: &[u8], marks: &[Mark], shape: &Shape, template: &mut Template) {
     template.text.reserve(bytes.len() + 6 * marks.len());
+    template.masks.reserve(marks.len());
     let (mut at, mut next) = (0, 0);
     for (i, &byte) in bytes.iter().enumerate() {
         if !normalise::is_placeholder(byte) {

@@ -112,7 +112,8 @@ pub fn for_each(line: &[u8], mut found: impl FnMut(Word)) {
             continue;
         }
         if let Some(word) = classify(line, start, at, floor) {
-            at = at.max(word.end as usize);
+            // The rest of the run is looked at again: text is glued to the end of a colour code.
+            at = word.end as usize;
             floor = word.end as usize;
             found(word);
         }
@@ -142,6 +143,9 @@ pub fn classify(line: &[u8], start: usize, end: usize, floor: usize) -> Option<W
     }
     while start < end && CLASS[line[start] as usize] & (DASH | DOT | UNDER) != 0 {
         start += 1;
+    }
+    if let Some(end) = colour(line, start, end) {
+        return Some(Word { start: start as u32, end: end as u32, kind: Kind::Dur });
     }
     // `address space........0` and `core.2275`: a name without digits, dots, a number: the name stays.
     if line[end - 1].is_ascii_digit() && !line[start].is_ascii_digit() {
@@ -245,6 +249,19 @@ pub fn classify(line: &[u8], start: usize, end: usize, floor: usize) -> Option<W
         }
     }
     word(start, end, Kind::Id)
+}
+
+/// The end of the last parameter of a terminal colour (`31m` of `ESC [ 1 ; 31 m`), when that is what the run at `start` begins with.
+fn colour(line: &[u8], start: usize, end: usize) -> Option<usize> {
+    let mut from = start;
+    while from > 0 && start - from < 16 && matches!(line[from - 1], b'0'..=b'9' | b';') {
+        from -= 1;
+    }
+    if from < 2 || line[from - 1] != b'[' || line[from - 2] != 0x1B {
+        return None;
+    }
+    let letter = start + digits_from(line, start);
+    (letter > start && letter < end && line[letter] == b'm').then_some(letter + 1)
 }
 
 fn number_kind(text: &[u8]) -> Kind {
@@ -551,6 +568,21 @@ mod tests {
         check("Jun 15 02:04:05 host", &[("15", Kind::Num), ("02:04:05", Kind::Time)]);
         check("081109 203615 148 INFO", &[("081109", Kind::Num6), ("203615", Kind::Num6), ("148", Kind::Num)]);
         check("2005.06.11 x", &[("2005.06.11", Kind::Date)]);
+    }
+
+    #[test]
+    fn colours_do_not_hide_what_is_glued_to_them() {
+        check("\x1b[2m2024-01-02T03:04:05Z\x1b[0m \x1b[1;32mINFO\x1b[0m x7y9z", &[
+            ("2m", Kind::Dur), ("2024-01-02T03:04:05Z", Kind::Stamp), ("0m", Kind::Dur), ("1", Kind::Num), ("32m", Kind::Dur), ("0m", Kind::Dur), ("x7y9z", Kind::Id),
+        ]);
+    }
+
+    #[test]
+    fn a_number_behind_a_name_and_dots_leaves_the_name() {
+        check("data address space........0", &[("0", Kind::Num)]);
+        check("generating core.2275", &[("2275", Kind::Num)]);
+        check("20171223-22:16:0:119|x", &[("20171223-22:16:0:119", Kind::Stamp)]);
+        check("en0:fe80::1ff:fe23:4567:890a", &[("fe80::1ff:fe23:4567:890a", Kind::Ip)]);
     }
 
     #[test]

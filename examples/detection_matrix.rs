@@ -2,6 +2,8 @@
 //!
 //! Deterministic: the random numbers are its own.
 
+#![allow(clippy::print_stdout)] // printing is what it is for
+
 use squelch::fingerprint::Fingerprint;
 use squelch::occurrence::Occurrence;
 use squelch::record::{Class, ClassSource, FingerprintIndex, Severity, StreamId};
@@ -116,7 +118,9 @@ fn storm(random: &mut Random, start: f64, has_backoff: bool) -> (Vec<Record>, f6
 
 fn play(mut records: Vec<Record>) -> Vec<StormEvent> {
     records.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
-    let known: Vec<_> = (0..6).map(|n| Arc::new(Fingerprint::new(Severity::Warn, format!("cannot reach backend {n}, retrying"), Class::Retry, ClassSource::Guess))).collect();
+    let known: Vec<_> = (0..6)
+        .map(|n| Arc::new(Fingerprint::new(Severity::Warn, format!("cannot reach backend {n}, retrying"), Class::Retry, ClassSource::Guess)))
+        .collect();
     let mut storms = Storms::new(StormOptions::default());
     let mut events = Vec::new();
     for (ms, which, instance) in records {
@@ -157,7 +161,14 @@ fn main() {
                     infos += 1;
                 } else {
                     warnings += 1;
-                    println!("false alarm on day {day}: {} at second {}, {:?}, {} records, peak {}/s", report.template(), report.fired.second() % 86_400, report.rule, report.records, report.peak_per_second);
+                    println!(
+                        "false alarm on day {day}: {} at second {}, {:?}, {} records, peak {}/s",
+                        report.template(),
+                        report.fired.second() % 86_400,
+                        report.rule,
+                        report.records,
+                        report.peak_per_second
+                    );
                 }
             }
         }

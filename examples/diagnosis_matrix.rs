@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release --example diagnosis_matrix [RUNS]`. Deterministic: the random numbers are its own.
 
+#![allow(clippy::print_stdout)] // printing is what it is for
+
 use squelch::diagnosis::{Diagnosis, Observation, Policy, Tri};
 
 /// SplitMix64.
@@ -35,8 +37,16 @@ enum Truth {
     Decorrelated,
 }
 
-const TRUTHS: [Truth; 8] =
-    [Truth::Immediate, Truth::Fixed, Truth::FixedJitter, Truth::Linear, Truth::Exponential, Truth::EqualJitter, Truth::FullJitter, Truth::Decorrelated];
+const TRUTHS: [Truth; 8] = [
+    Truth::Immediate,
+    Truth::Fixed,
+    Truth::FixedJitter,
+    Truth::Linear,
+    Truth::Exponential,
+    Truth::EqualJitter,
+    Truth::FullJitter,
+    Truth::Decorrelated,
+];
 
 impl Truth {
     fn is_growing(self) -> bool {
@@ -105,6 +115,8 @@ fn schedule(random: &mut Random, truth: Truth, instances: usize, carries: Carrie
 struct Score {
     cases: u32,
     exact: u32,
+    /// Verdicts that name a specific policy: (right, all).
+    named: (u32, u32),
     wrong: u32,
     coarse: u32,
     lockstep: (u32, u32),
@@ -129,7 +141,9 @@ fn main() {
         ("instance key, 20 % of lines lost", Carries { loss: 0.2, ..key }),
     ];
     let mut bytes = 0;
-    println!("exact / coarse wrong / coarse right   (lock-step right where claimed, jitter, instances within 20 %)");
+    println!(
+        "exact / exact where a specific policy is named / coarse wrong / coarse right   (lock-step right where claimed, jitter, instances within 20 %)"
+    );
     for (name, carries) in rows {
         print!("{name:34}");
         for lines in [50, 100, 300, 1000] {
@@ -144,7 +158,16 @@ fn main() {
             }
             let share = |part: u32| f64::from(part) / f64::from(score.cases);
             let of = |pair: (u32, u32)| f64::from(pair.0) / f64::from(pair.1.max(1));
-            print!(" | {:.2} {:.3} {:.2} ({:.2} {:.2} {:.2})", share(score.exact), share(score.wrong), share(score.coarse), of(score.lockstep), of(score.jitter), of(score.instances));
+            print!(
+                " | {:.2} {:.2} {:.3} {:.2} ({:.2} {:.2} {:.2})",
+                share(score.exact),
+                of(score.named),
+                share(score.wrong),
+                share(score.coarse),
+                of(score.lockstep),
+                of(score.jitter),
+                of(score.instances)
+            );
         }
         println!();
     }
@@ -170,7 +193,15 @@ fn case(random: &mut Random, truth: Truth, instances: usize, carries: Carries, l
     }
     let verdict = diagnosis.verdict(diagnosis.last());
     score.cases += 1;
-    score.exact += u32::from(truth.is_exactly(verdict.policy));
+    let is_exact = truth.is_exactly(verdict.policy);
+    score.exact += u32::from(is_exact);
+    if !matches!(verdict.policy, Policy::Growing | Policy::Constant | Policy::Unknown) {
+        score.named.0 += u32::from(is_exact);
+        score.named.1 += 1;
+        if std::env::var_os("WRONG").is_some() && !is_exact {
+            println!("\nNAMED {truth:?} x{instances} {lines}: {:?} {:?}", verdict.policy, verdict.notes.first());
+        }
+    }
     let is_right = if truth.is_growing() { verdict.policy.is_growing() } else { verdict.policy.is_constant() };
     if std::env::var_os("WRONG").is_some() && verdict.policy != Policy::Unknown && !is_right {
         println!("\n{truth:?} x{instances} {lines}: {:?} {:?}", verdict.policy, verdict.notes);

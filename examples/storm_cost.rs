@@ -1,5 +1,7 @@
 //! Prints what the storm stage costs per record: `cargo run --release --example storm_cost`.
 
+#![allow(clippy::print_stdout)] // printing is what it is for
+
 use squelch::fingerprint::Fingerprint;
 use squelch::occurrence::Occurrence;
 use squelch::record::{Class, ClassSource, FingerprintIndex, Severity, StreamId};
@@ -9,8 +11,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 fn main() {
-    for (name, instances, fingerprints, gap_us) in [("12 instances, 1,200/s", 12, 1, 833), ("12 instances, 100,000/s", 12, 1, 10), ("300 instances, 10,000/s", 300, 1, 100), ("12 instances, 200 fingerprints, 10,000/s", 12, 200, 100), ("no instance, 10,000/s", 0, 1, 100)] {
-        let known: Vec<_> = (0..fingerprints).map(|n| Arc::new(Fingerprint::new(Severity::Warn, format!("connection {n} refused"), Class::Retry, ClassSource::Guess))).collect();
+    for (name, instances, fingerprints, gap_us) in [
+        ("12 instances, 1,200/s", 12, 1, 833),
+        ("12 instances, 100,000/s", 12, 1, 10),
+        ("300 instances, 10,000/s", 300, 1, 100),
+        ("12 instances, 200 fingerprints, 10,000/s", 12, 200, 100),
+        ("no instance, 10,000/s", 0, 1, 100),
+    ] {
+        let known: Vec<_> = (0..fingerprints)
+            .map(|n| Arc::new(Fingerprint::new(Severity::Warn, format!("connection {n} refused"), Class::Retry, ClassSource::Guess)))
+            .collect();
         let mut storms = Storms::new(StormOptions::default());
         let records = 2_000_000_u64;
         let begin = Instant::now();

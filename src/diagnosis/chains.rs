@@ -13,6 +13,8 @@ pub const POSITIONS: usize = 12;
 pub const SAME_ATTEMPT: i64 = 30 * MILLI;
 /// Intervals of the sample key kept one by one, to find cycles and to judge few records exactly.
 const SAMPLE_GAPS: usize = 24;
+/// Stated delays of the sample key kept, to find a backoff that starts again.
+const STATED_SAMPLE: usize = 16;
 /// A pause longer than this (and than 8 x the interval before) starts a new chain.
 const CHAIN_PAUSE: i64 = 60 * SECOND;
 
@@ -70,7 +72,8 @@ struct Key {
 pub struct Chains {
     /// Ascending by hash.
     keys: Vec<Key>,
-    recent: u8,
+    /// Where a hash was found last, by its low bits: workers take turns, and a wrong guess only costs the search.
+    guesses: [u8; 32],
     is_overfull: bool,
     /// Every record is an attempt.
     pub lines: Lane,
@@ -88,6 +91,8 @@ pub struct Chains {
     pub down_steps: u64,
     sample_key: u64,
     sample: Vec<i64>,
+    /// Delays that the sample key stated, ns, in order.
+    stated: Vec<i64>,
 }
 
 impl Chains {
@@ -117,6 +122,12 @@ impl Chains {
         let position = usize::from(entry.lines.position);
         if self.sample_key == 0 {
             self.sample_key = key;
+        }
+        if let Some(delay) = seen.delay
+            && key == self.sample_key
+            && self.stated.len() < STATED_SAMPLE
+        {
+            self.stated.push(delay);
         }
         if let Some(interval) = interval
             && key == self.sample_key
@@ -149,8 +160,9 @@ impl Chains {
     }
 
     fn slot(&mut self, key: u64) -> Option<usize> {
-        if self.keys.get(usize::from(self.recent)).is_some_and(|entry| entry.hash == key) {
-            return Some(usize::from(self.recent));
+        let guess = usize::from(self.guesses[(key & 31) as usize]);
+        if self.keys.get(guess).is_some_and(|entry| entry.hash == key) {
+            return Some(guess);
         }
         let at = match self.keys.binary_search_by_key(&key, |entry| entry.hash) {
             Ok(at) => at,
@@ -166,7 +178,7 @@ impl Chains {
                 at
             }
         };
-        self.recent = at as u8;
+        self.guesses[(key & 31) as usize] = at as u8;
         Some(at)
     }
 
@@ -184,6 +196,12 @@ impl Chains {
     #[must_use]
     pub fn sample(&self) -> &[i64] {
         &self.sample
+    }
+
+    /// The first delays that one worker stated, ns, in order of time.
+    #[must_use]
+    pub fn stated(&self) -> &[i64] {
+        &self.stated
     }
 
     /// Adds what another node saw of other keys (a key lives on one node).
@@ -207,9 +225,9 @@ impl Chains {
             self.keys.truncate(KEYS_MAX);
             self.is_overfull = true;
         }
-        self.recent = 0;
         if (other.sample.len(), self.sample_key) > (self.sample.len(), other.sample_key) {
             self.sample.clone_from(&other.sample);
+            self.stated.clone_from(&other.stated);
             self.sample_key = other.sample_key;
         }
     }
@@ -217,7 +235,10 @@ impl Chains {
     /// Bytes on the heap.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.keys.capacity() * size_of::<Key>() + self.sample.capacity() * 8 + self.lines.heap_bytes() + self.attempts.as_ref().map_or(0, |lane| size_of::<Lane>() + lane.heap_bytes())
+        self.keys.capacity() * size_of::<Key>()
+            + (self.sample.capacity() + self.stated.capacity()) * 8
+            + self.lines.heap_bytes()
+            + self.attempts.as_ref().map_or(0, |lane| size_of::<Lane>() + lane.heap_bytes())
     }
 }
 

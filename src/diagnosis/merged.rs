@@ -113,6 +113,8 @@ pub struct Merged {
     pub gaps: Counts,
     /// One per delta.
     pub volleys: [Volleys; 3],
+    /// Whether any time has a fraction of a second: without, every shorter gap is rounded away.
+    pub has_fractions: bool,
     /// Records per octave since onset.
     pub octaves: [u32; OCTAVES],
     /// Attempt n = 0..16: (count, sum of elapsed us since onset).
@@ -139,6 +141,7 @@ impl Merged {
             records: 0,
             gaps: Counts::default(),
             volleys: Default::default(),
+            has_fractions: false,
             octaves: [0; OCTAVES],
             attempts: [(0, 0); ATTEMPTS + 1],
             numbered: 0,
@@ -152,6 +155,7 @@ impl Merged {
     /// One record at `at`; records come in order of time. `position` is where its delay belongs when it has no number.
     pub fn observe(&mut self, at: i64, attempt: Option<u32>, limit: Option<u32>, delay: Option<i64>, position: usize) {
         self.records += 1;
+        self.has_fractions |= at % SECOND != 0;
         if self.last != i64::MIN {
             self.gaps.add(interval_bucket((at - self.last).max(0)));
         }
@@ -184,6 +188,7 @@ impl Merged {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         self.records += other.records;
+        self.has_fractions |= other.has_fractions;
         self.gaps.merge(&other.gaps);
         for (mine, theirs) in self.octaves.iter_mut().zip(other.octaves) {
             *mine = mine.saturating_add(theirs);
@@ -213,7 +218,9 @@ impl Merged {
     /// Bytes on the heap.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.gaps.heap_bytes() + self.hints.values.capacity() * 16 + self.volleys.iter().map(|volleys| volleys.intervals.capacity() * 8).sum::<usize>()
+        self.gaps.heap_bytes()
+            + self.hints.values.capacity() * 16
+            + self.volleys.iter().map(|volleys| volleys.intervals.capacity() * 8).sum::<usize>()
     }
 }
 

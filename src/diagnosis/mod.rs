@@ -2,12 +2,13 @@
 //!
 //! [`Diagnosis`] holds integer counts only: they add, so two nodes merge to the verdict that one node would have given, and records
 //! may come in any order across workers. [`Diagnosis::verdict`] reads them; its sources are tried from the strongest to the weakest
-//! (`verdict.rs`), and a source without enough evidence says nothing.
+//! (`sources.rs`), and a source without enough evidence says nothing.
 
 mod chains;
 mod histogram;
 mod merged;
 mod shape;
+mod sources;
 mod verdict;
 
 pub use shape::{Shape, shape};

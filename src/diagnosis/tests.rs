@@ -101,7 +101,8 @@ fn a_fixed_wait_that_is_capped_from_the_start_is_not_an_exponential_at_its_cap()
 
 #[test]
 fn several_workers_behind_one_key_are_not_told_as_one() {
-    let mut times: Vec<i64> = (0..4).flat_map(|worker| (0..20).map(move |n| worker * 317 % 900 + (200_i64 << n.min(6)) * (n + 1) + worker * n * 91)).collect();
+    let mut times: Vec<i64> =
+        (0..4).flat_map(|worker| (0..20).map(move |n| worker * 317 % 900 + (200_i64 << n.min(6)) * (n + 1) + worker * n * 91)).collect();
     times.sort_unstable();
     let diagnosis = one_worker(&times);
     assert!(!diagnosis.verdict(diagnosis.last()).policy.is_constant());
@@ -111,7 +112,14 @@ fn several_workers_behind_one_key_are_not_told_as_one() {
 fn give_up_is_what_the_limit_says() {
     let mut diagnosis = Diagnosis::new(0);
     for n in 1..=5_u32 {
-        diagnosis.observe(&Observation { at: i64::from(n) * SECOND, worker: 7, instance: 7, attempt: Some(n), limit: Some(5), ..Observation::default() });
+        diagnosis.observe(&Observation {
+            at: i64::from(n) * SECOND,
+            worker: 7,
+            instance: 7,
+            attempt: Some(n),
+            limit: Some(5),
+            ..Observation::default()
+        });
     }
     let verdict = diagnosis.verdict(20 * SECOND);
     assert_eq!((verdict.outcome, verdict.max_attempts), (Outcome::GaveUp, Some(5)));
@@ -130,10 +138,17 @@ fn a_storm_of_a_million_records_fits_its_budget() {
     for n in 0..100_000_u64 {
         let worker = spread(n % 100 + 1);
         let at = (n * 7 + spread(n) % 5000) as i64 * MILLI / 10 + n as i64 * MILLI;
-        diagnosis.observe(&Observation { at, worker, instance: worker, attempt: Some((n / 100) as u32), delay: Some((spread(n) % 10_000) as i64 * MILLI), ..Observation::default() });
+        diagnosis.observe(&Observation {
+            at,
+            worker,
+            instance: worker,
+            attempt: Some((n / 100) as u32),
+            delay: Some((spread(n) % 10_000) as i64 * MILLI),
+            ..Observation::default()
+        });
     }
     // The design's 8.5 KB, and 3.5 KB more where one attempt writes several lines and both readings are kept.
-    assert!(diagnosis.bytes() <= 12_000, "{} bytes", diagnosis.bytes());
+    assert!(diagnosis.bytes() <= 12 * 1024, "{} bytes", diagnosis.bytes());
     assert_eq!(diagnosis.instances().0.abs_diff(100) * 5 / 100, 0, "{:?}", diagnosis.instances());
 }
 
@@ -153,7 +168,13 @@ mod properties {
         let mut diagnosis = Diagnosis::new(records[0].0 * MILLI);
         for &(at, instance, delay) in records.iter().filter(|record| takes(record.1)) {
             let hash = spread(instance);
-            diagnosis.observe(&Observation { at: at * MILLI, worker: hash, instance: hash, delay: delay.map(|delay| delay * 100 * MILLI), ..Observation::default() });
+            diagnosis.observe(&Observation {
+                at: at * MILLI,
+                worker: hash,
+                instance: hash,
+                delay: delay.map(|delay| delay * 100 * MILLI),
+                ..Observation::default()
+            });
         }
         diagnosis
     }
@@ -191,4 +212,33 @@ mod properties {
             prop_assert_eq!(&one.chains.lines, &two.chains.lines);
         }
     }
+}
+
+#[test]
+fn stated_delays_that_start_again_are_a_backoff() {
+    let mut diagnosis = Diagnosis::new(0);
+    let mut at = 0;
+    for delay in [940, 1690, 3700, 950, 1850, 4020, 1000, 1800, 4090, 980] {
+        diagnosis.observe(&Observation { at: at * MILLI, delay: Some(delay * MILLI), ..Observation::default() });
+        at += delay + 20;
+    }
+    let verdict = diagnosis.verdict(diagnosis.last());
+    assert_eq!((verdict.policy, verdict.source), (Policy::Growing, Source::Text), "{verdict:?}");
+}
+
+#[test]
+fn whole_seconds_show_neither_jitter_nor_lockstep() {
+    let mut diagnosis = Diagnosis::new(0);
+    for second in 0..60 {
+        for instance in 1..=12 {
+            diagnosis.observe(&Observation {
+                at: second * 2 * SECOND,
+                worker: spread(instance),
+                instance: spread(instance),
+                ..Observation::default()
+            });
+        }
+    }
+    let verdict = diagnosis.verdict(diagnosis.last());
+    assert_eq!((verdict.policy, verdict.jitter, verdict.lockstep), (Policy::Fixed, Tri::Unknown, Tri::Unknown), "{verdict:?}");
 }

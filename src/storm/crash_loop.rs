@@ -54,7 +54,10 @@ impl CrashLoops {
                     self.programs.remove(oldest);
                     place -= usize::from(oldest < place);
                 }
-                self.programs.insert(place, Program { hash: program, index, times: [i64::MIN; RESTARTS], next: 0, restarts: 0, attempt: 0, is_looping: false });
+                self.programs.insert(
+                    place,
+                    Program { hash: program, index, times: [i64::MIN; RESTARTS], next: 0, restarts: 0, attempt: 0, is_looping: false },
+                );
                 place
             }
         };
@@ -77,7 +80,11 @@ impl CrashLoops {
         let oldest = known.times[usize::from(known.next)];
         if is_stated || oldest != i64::MIN && at - oldest <= WINDOW {
             known.is_looping = true;
-            return Restart::LoopBegan(if oldest == i64::MIN { known.times.iter().copied().filter(|time| *time != i64::MIN).min().unwrap_or(at) } else { oldest });
+            return Restart::LoopBegan(if oldest == i64::MIN {
+                known.times.iter().copied().filter(|time| *time != i64::MIN).min().unwrap_or(at)
+            } else {
+                oldest
+            });
         }
         Restart::Single
     }

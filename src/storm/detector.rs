@@ -106,6 +106,8 @@ pub struct Detector {
     pub onset: i64,
     /// Records since the onset.
     pub records: u64,
+    /// Attempts since the onset: what the rules go by.
+    attempts: u64,
     /// Bytes since the onset.
     pub bytes: u64,
     /// Most records in a second since the onset.
@@ -137,6 +139,7 @@ impl Detector {
             quiet_seconds: 0,
             onset: 0,
             records: 0,
+            attempts: 0,
             bytes: 0,
             peak: 0,
             people: People::default(),
@@ -145,8 +148,8 @@ impl Detector {
         }
     }
 
-    /// Counts one record; `second` is at most 2 s before the latest.
-    pub fn count(&mut self, second: i64, at: i64, bytes: u64) {
+    /// Counts one record that stands for `attempts` (1 unless attempt numbers say more); `second` is at most 2 s before the latest.
+    pub fn count(&mut self, second: i64, at: i64, bytes: u64, attempts: u32) {
         if second > self.latest {
             if self.is_asleep() {
                 self.slept_until = second - 1;
@@ -160,14 +163,16 @@ impl Detector {
             return;
         }
         let slot = &mut self.bins[bin(second)];
-        *slot += 1;
+        let is_first = *slot == 0;
+        *slot = slot.saturating_add(attempts);
         let count = *slot;
-        if count == 1 {
+        if is_first {
             self.first_at[(second & 7) as usize] = at;
         }
         self.last = self.last.max(at);
         if self.state != State::Idle {
             self.records += 1;
+            self.attempts += u64::from(attempts);
             self.bytes += bytes;
             self.peak = self.peak.max(count);
         }
@@ -258,7 +263,7 @@ impl Detector {
                 self.pending_seconds = second - self.pending_since + 1;
                 let need = self.need();
                 let p = self.pending_seconds;
-                let mean = if p <= 5 { self.records as f64 / p as f64 } else { rate };
+                let mean = if p <= 5 { self.attempts as f64 / p as f64 } else { rate };
                 if let Some(rule) = self.rule(second, rate, need) {
                     self.state = State::Firing;
                     self.quiet_seconds = 0;
@@ -329,6 +334,7 @@ impl Detector {
         self.pending_seconds = second - from + 1;
         self.onset = self.first_at[(from & 7) as usize];
         self.records = self.in_span(from, self.latest);
+        self.attempts = self.records;
         self.bytes = 0;
         self.peak = (from..=self.latest).map(|second| self.in_second(second)).max().unwrap_or(0);
     }
@@ -338,11 +344,13 @@ impl Detector {
         self.state = State::Idle;
         self.people.clear();
         self.records = 0;
+        self.attempts = 0;
         self.bytes = 0;
         self.peak = 0;
     }
 
-    /// The trend: records in the last half of the (at most 64) seconds of pending over records in the first half; 1 = flat.
+    /// The trend: records in the last half of the (at most 64) seconds of pending over those in the loudest stretch of the same length; 1 =
+    /// flat. (The first half alone misleads: the first second is a part of one, and a blip may begin in a whisper.)
     #[must_use]
     pub fn trend(&self, second: i64) -> f64 {
         let n = (second - self.pending_since + 1).clamp(1, BINS as i64);
@@ -350,22 +358,28 @@ impl Detector {
         if half == 0 {
             return 1.0;
         }
-        let first = self.in_span(second - n + 1, second - n + half);
-        let last = self.in_span(second - half + 1, second);
-        last as f64 / first.max(1) as f64
+        let begin = second - n + 1;
+        let mut sum = self.in_span(begin, begin + half - 1);
+        let mut loudest = sum;
+        for end in begin + half..=second - half {
+            sum += u64::from(self.in_second(end));
+            sum -= u64::from(self.in_second(end - half));
+            loudest = loudest.max(sum);
+        }
+        self.in_span(second - half + 1, second) as f64 / loudest.max(1) as f64
     }
 
     fn rule(&self, second: i64, rate: f64, need: f64) -> Option<Rule> {
         let p = self.pending_seconds;
         let q = self.trend(second);
         let is_high = rate >= need;
-        let per_key = self.people.distinct().map(|(keys, _)| self.records as f64 / (keys.max(1)) as f64);
+        let per_key = self.people.distinct().map(|(keys, _)| self.attempts as f64 / keys.max(1) as f64);
         let repeats = |least: f64| per_key.is_none_or(|value| value >= least);
         // Without a key nobody knows how many tries are one instance's: then ten times the records.
-        let is_hot = per_key.map_or(self.records >= HOT_RECORDS_UNKEYED, |value| self.records >= HOT_RECORDS && value >= 15.0);
-        if p >= 3 && q >= 0.8 && is_hot {
+        let is_hot = per_key.map_or(self.attempts >= HOT_RECORDS_UNKEYED, |value| self.attempts >= HOT_RECORDS && value >= 15.0);
+        if p >= 3 && q >= 0.65 && is_hot {
             Some(Rule::Hot)
-        } else if p >= 5 && self.records >= 50 && q >= 0.6 && repeats(4.0) && is_high {
+        } else if p >= 5 && self.attempts >= 50 && q >= 0.6 && repeats(4.0) && is_high {
             Some(Rule::Flat)
         } else if p >= 10 && q >= 0.35 && repeats(4.0) && is_high {
             Some(Rule::Hold)
@@ -392,7 +406,7 @@ mod tests {
         let mut steps = Vec::new();
         for second in 0..seconds {
             for n in 0..per_second(second) {
-                detector.count(second, second * SECOND + i64::from(n), 100);
+                detector.count(second, second * SECOND + i64::from(n), 100, 1);
                 if detector.state != State::Idle {
                     detector.people.count(u64::from(n % 4) + 1, true, b"", None);
                 }
@@ -449,9 +463,9 @@ mod tests {
     #[test]
     fn empty_days_cost_one_step() {
         let mut detector = Detector::new(0, None);
-        detector.count(0, 0, 1);
+        detector.count(0, 0, 1, 1);
         while detector.step(10).is_some() {}
-        detector.count(1_000_000, 1_000_000 * SECOND, 1);
+        detector.count(1_000_000, 1_000_000 * SECOND, 1, 1);
         let mut steps = 0;
         while detector.step(1_000_000).is_some() {
             steps += 1;

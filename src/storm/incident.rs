@@ -17,6 +17,9 @@ const RENOTIFY_LAST: i64 = 3600 * SECOND;
 /// Told at once when the rate has grown by this factor.
 const RATE_GROWTH: f64 = 4.0;
 
+/// ... but not more often than this: a storm that is still spreading is not told instance by instance.
+const GROWTH_PAUSE: i64 = 10 * SECOND;
+
 /// Which view raised it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -124,7 +127,8 @@ impl Incident {
 
     /// Whether it must be told again now.
     pub fn is_due(&self, now: i64, rate: f64, instances: u64) -> bool {
-        now - self.told_at >= self.told_pause || rate >= RATE_GROWTH * self.told_rate.max(1.0) || self.told_instances > 0 && instances >= 2 * self.told_instances
+        let has_grown = rate >= RATE_GROWTH * self.told_rate.max(1.0) || self.told_instances > 0 && instances >= 2 * self.told_instances;
+        now - self.told_at >= self.told_pause || has_grown && now - self.told_at >= GROWTH_PAUSE
     }
 
     /// It was told.

@@ -32,7 +32,8 @@ pub struct People {
     /// Ascending by hash.
     instances: Vec<Person>,
     is_overfull: bool,
-    recent: u8,
+    /// Where a hash was found last, by its low bits: instances take turns, and a wrong guess only costs the search.
+    guesses: [u8; 32],
     /// Records that name no instance.
     unnamed: u64,
     named: u64,
@@ -52,7 +53,7 @@ impl People {
     }
 
     fn count_instance(&mut self, hash: u64, name: &[u8]) {
-        if let Some(person) = self.instances.get_mut(usize::from(self.recent))
+        if let Some(person) = self.instances.get_mut(usize::from(self.guesses[(hash & 31) as usize]))
             && person.hash == hash
         {
             person.add(1, name);
@@ -61,7 +62,7 @@ impl People {
         match self.instances.binary_search_by_key(&hash, |person| person.hash) {
             Ok(at) => {
                 self.instances[at].add(1, name);
-                self.recent = at as u8;
+                self.guesses[(hash & 31) as usize] = at as u8;
             }
             Err(at) => {
                 if self.instances.len() == INSTANCES_MAX {
@@ -91,7 +92,7 @@ impl People {
     pub fn clear(&mut self) {
         self.instances.clear();
         self.targets.clear();
-        (self.is_overfull, self.recent, self.unnamed, self.named, self.other_targets) = (false, 0, 0, 0, 0);
+        (self.is_overfull, self.unnamed, self.named, self.other_targets) = (false, 0, 0, 0);
     }
 
     /// Distinct instances and whether that is an estimate; `None` when most records name none.
@@ -122,7 +123,9 @@ impl People {
     /// Whether both name targets and none is in both.
     #[must_use]
     pub fn has_other_targets(&self, other: &Self) -> bool {
-        !self.targets.is_empty() && !other.targets.is_empty() && !self.targets.iter().any(|mine| other.targets.iter().any(|theirs| mine.0 == theirs.0))
+        !self.targets.is_empty()
+            && !other.targets.is_empty()
+            && !self.targets.iter().any(|mine| other.targets.iter().any(|theirs| mine.0 == theirs.0))
     }
 
     /// Adds what `other` counted.
@@ -131,7 +134,6 @@ impl People {
         self.unnamed += other.unnamed;
         self.is_overfull |= other.is_overfull;
         self.other_targets += other.other_targets;
-        self.recent = 0;
         for person in &other.instances {
             match self.instances.binary_search_by_key(&person.hash, |mine| mine.hash) {
                 Ok(at) => self.instances[at].add(person.records, &person.name),

@@ -205,7 +205,12 @@ impl StormEvent {
     #[must_use]
     pub fn report(&self) -> &StormReport {
         match self {
-            Self::Firing(report) | Self::Ongoing(report) | Self::LevelChanged(_, report) | Self::Resumed(report) | Self::Resolved(report) | Self::OngoingAtEnd(report) => report,
+            Self::Firing(report)
+            | Self::Ongoing(report)
+            | Self::LevelChanged(_, report)
+            | Self::Resumed(report)
+            | Self::Resolved(report)
+            | Self::OngoingAtEnd(report) => report,
         }
     }
 }

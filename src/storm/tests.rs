@@ -1,3 +1,5 @@
+use super::super::report::AlertLevel;
+use super::super::text::alert_text;
 use super::*;
 use crate::record::{ClassSource, StreamId};
 
@@ -13,7 +15,8 @@ const NOON: i64 = 1_760_011_200;
 
 impl World {
     fn new(templates: &[(&str, Class)]) -> Self {
-        let fingerprints = templates.iter().map(|(template, class)| Arc::new(Fingerprint::new(Severity::Warn, *template, *class, ClassSource::Guess))).collect();
+        let fingerprints =
+            templates.iter().map(|(template, class)| Arc::new(Fingerprint::new(Severity::Warn, *template, *class, ClassSource::Guess))).collect();
         Self { storms: Storms::new(StormOptions::default()), fingerprints, events: Vec::new() }
     }
 
@@ -45,7 +48,11 @@ impl World {
             max_attempts: None,
             delay: None,
         };
-        if self.fingerprints[which].class == Class::None { self.storms.note_ordinary(&seen) } else { self.storms.observe(&seen, &mut |event| events.push(event)) }
+        if self.fingerprints[which].class == Class::None {
+            self.storms.note_ordinary(&seen)
+        } else {
+            self.storms.observe(&seen, &mut |event| events.push(event))
+        }
     }
 
     fn advance(&mut self, ms: i64) {
@@ -196,4 +203,94 @@ fn a_forgotten_fingerprint_leaves_nothing_behind() {
     assert!(!world.storms.is_firing(FingerprintIndex(0)));
     assert_eq!(world.storms.current()[0].records, 120);
     world.storms.forget(FingerprintIndex(0));
+}
+
+#[test]
+fn tables_are_bounded() {
+    let names: Vec<String> = (0..5000).map(|n| format!("shard {n} refused, retrying")).collect();
+    let templates: Vec<(&str, Class)> = names.iter().map(|name| (name.as_str(), Class::Retry)).collect();
+    let mut world = World::new(&templates);
+    for round in 0..3_i64 {
+        for which in 0..if round < 2 { 4000 } else { 5000 } {
+            world.record(which, round * 60_000 + which as i64, 1);
+        }
+        if round == 1 {
+            world.advance(119_000);
+            assert_eq!(world.storms.diagnosed, 512);
+        }
+    }
+    assert!(world.storms.slots.iter().flatten().count() <= 4096);
+    let diagnosed = world.storms.slots.iter().flatten().filter(|slot| slot.diagnosis.is_some()).count();
+    assert!(diagnosed == world.storms.diagnosed && diagnosed <= 512);
+    assert!(world.storms.held.len() <= 1024);
+}
+
+#[test]
+fn records_that_step_back_by_a_second_change_no_verdict() {
+    let verdicts: Vec<_> = [false, true]
+        .into_iter()
+        .map(|is_shuffled| {
+            let mut world = World::new(&[("refused, retrying", Class::Retry)]);
+            let mut times: Vec<(i64, u64)> =
+                (0..40).flat_map(|second| (1..=6).map(move |instance| (second * 1000 + instance as i64 * 40, instance))).collect();
+            if is_shuffled {
+                // Instance 3 is read 0.7 s after the others.
+                times.sort_by_key(|(ms, instance)| if *instance == 3 { ms + 700 } else { *ms });
+            }
+            for (ms, instance) in times {
+                world.record(0, ms, instance);
+            }
+            let events = &mut world.events;
+            world.storms.drain(UnixNanos((NOON + 40) * SECOND), &mut |event| events.push(event));
+            world.storms.diagnoses().remove(0).verdict
+        })
+        .collect();
+    assert_eq!(verdicts[0], verdicts[1]);
+}
+
+#[test]
+fn the_same_input_gives_the_same_alerts() {
+    let run = || {
+        let mut world = World::new(&[("refused", Class::Failure), ("retrying", Class::Retry)]);
+        for ms in 0..20_000 {
+            world.record((ms % 2) as usize, ms, 1 + ms as u64 % 7);
+        }
+        world.advance(400_000);
+        world.events.iter().map(|event| alert_text(event.report())).collect::<Vec<_>>()
+    };
+    let told = run();
+    assert!(!told.is_empty());
+    assert_eq!(told, run());
+}
+
+#[test]
+fn a_loop_that_logs_every_hundredth_attempt_is_seen_by_its_numbers() {
+    let mut world = World::new(&[("reconnect attempt <num> failed", Class::Retry)]);
+    for n in 0..30 {
+        let at = UnixNanos((NOON + n) * SECOND);
+        let events = &mut world.events;
+        let seen = Occurrence {
+            fingerprint: &world.fingerprints[0],
+            index: FingerprintIndex(0),
+            stream: StreamId(1),
+            arrival: at,
+            working: at,
+            event: None,
+            feeds_rate: true,
+            late: false,
+            lines: 1,
+            raw: b"reconnect attempt failed\n",
+            instance: Some(b"orders-1"),
+            instance_hash: 77,
+            worker_hash: 77,
+            target: None,
+            attempt: Some(n * 100),
+            max_attempts: None,
+            delay: None,
+        };
+        world.storms.observe(&seen, &mut |event| events.push(event));
+    }
+    assert_eq!(world.told(), ["Firing warning", "LevelChanged critical"]);
+    // The rate is that of the attempts.
+    assert!(world.storms.current()[0].rate > 80.0);
 }

@@ -34,7 +34,9 @@ pub fn alert_text_with(report: &StormReport, collapsed: Option<u64>, advice: Opt
     }
     let _ = writeln!(text, "what   {}", what(report, collapsed));
     let _ = writeln!(text, "who    {}", who(report));
-    if !report.targets.is_empty() {
+    if report.targets.is_empty() {
+        text.push_str("to     not visible: these lines name no target\n");
+    } else {
         let names: Vec<&str> = report.targets.iter().take(3).map(|target| target.0.as_str()).collect();
         let _ = writeln!(text, "to     {}{}", names.join(", "), if report.targets.len() > 3 { ", ..." } else { "" });
     }
@@ -139,7 +141,11 @@ fn policy(report: &StormReport) -> String {
         }
         Policy::Unknown => verdict.notes.first().cloned().unwrap_or_else(|| "not visible".to_owned()),
     };
-    let source = if verdict.policy == Policy::Unknown { String::new() } else { format!(" (source: {}, confidence {:.2})", verdict.source, verdict.confidence) };
+    let source = if verdict.policy == Policy::Unknown {
+        String::new()
+    } else {
+        format!(" (source: {}, confidence {:.2})", verdict.source, verdict.confidence)
+    };
     let jitter = match verdict.jitter {
         Tri::Yes => "jitter visible",
         Tri::No => "no jitter visible",
@@ -156,7 +162,10 @@ fn policy(report: &StormReport) -> String {
 }
 
 fn give_up(verdict: &Verdict) -> String {
-    let seen = verdict.attempts_seen.filter(|attempts| *attempts > 0).map_or_else(|| "so far".to_owned(), |attempts| format!("in {} attempts", thousands(attempts.unsigned_abs())));
+    let seen = verdict
+        .attempts_seen
+        .filter(|attempts| *attempts > 0)
+        .map_or_else(|| "so far".to_owned(), |attempts| format!("in {} attempts", thousands(attempts.unsigned_abs())));
     match verdict.max_attempts {
         Some(limit) => format!("gives up after {limit} attempts"),
         None => format!("no give-up seen {seen}"),
@@ -185,7 +194,10 @@ fn trend(report: &StormReport) -> String {
 /// Advice by verdict.
 fn advise(report: &StormReport) -> Vec<String> {
     if report.class == Class::CrashLoop {
-        return vec!["read the last lines before an exit of the program named above: the cause is there.".to_owned(), "stop the restarts (scale down, stop the unit) while you look; check what it needs at start.".to_owned()];
+        return vec![
+            "read the last lines before an exit of the program named above: the cause is there.".to_owned(),
+            "stop the restarts (scale down, stop the unit) while you look; check what it needs at start.".to_owned(),
+        ];
     }
     let Some(verdict) = &report.diagnosis else {
         return vec!["look at what these lines name as failing.".to_owned()];
@@ -261,11 +273,7 @@ fn show_count(value: f64) -> String {
 }
 
 fn show_volume(bytes: f64) -> String {
-    if bytes >= 1e9 {
-        format!("{:.0} GB", bytes / 1e9)
-    } else {
-        format!("{:.0} MB", bytes / 1e6)
-    }
+    if bytes >= 1e9 { format!("{:.0} GB", bytes / 1e9) } else { format!("{:.0} MB", bytes / 1e6) }
 }
 
 /// `12:01:00.02Z`: the time of day in UTC, to the hundredth of a second.
@@ -274,3 +282,7 @@ fn show_time(nanos: i64) -> String {
     let (seconds, hundredths) = (of_day / 100, of_day % 100);
     format!("{:02}:{:02}:{:02}.{hundredths:02}Z", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
+
+#[cfg(test)]
+#[path = "text_tests.rs"]
+mod tests;

@@ -1,0 +1,68 @@
+//! What is kept of one fingerprint.
+
+use super::detector::{Detector, State};
+use crate::diagnosis::{Diagnosis, Observation};
+use crate::fingerprint::Fingerprint;
+use crate::occurrence::Occurrence;
+use crate::record::FingerprintIndex;
+use crate::time::SECOND;
+use std::sync::Arc;
+
+/// A retry loop below the rate of a storm is told of after so many attempts, or after this time.
+const SLOW_ATTEMPTS: u64 = 100;
+const SLOW_SPAN: i64 = 1800 * SECOND;
+/// A burst is no loop: it must have lasted this long in any case.
+const SLOW_SPAN_MIN: i64 = 60 * SECOND;
+
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) index: FingerprintIndex,
+    pub(super) fingerprint: Arc<Fingerprint>,
+    pub(super) detector: Detector,
+    pub(super) is_active: bool,
+    pub(super) is_told_slow: bool,
+    /// The first record, until a second one makes a diagnosis worth its memory.
+    pub(super) first: Option<Observation>,
+    pub(super) diagnosis: Option<Box<Diagnosis>>,
+    /// Start and records of the present run of retries (ends with a pause of 60 s).
+    pub(super) run: (i64, u64),
+    /// Records of the whole life, and lines in them.
+    pub(super) records: u64,
+    pub(super) lines: u64,
+    pub(super) last: i64,
+    /// (worker, attempt, steps of more than one in a row): a loop that does not log every attempt.
+    pub(super) numbered: (u64, i64, u8),
+}
+
+impl Slot {
+    /// Whether the present run of retries is an endless loop below the rate of a storm, not told yet.
+    pub(super) fn is_slow_loop(&self, at: i64) -> bool {
+        let span = at - self.run.0;
+        if self.is_told_slow || span < SLOW_SPAN_MIN || self.run.1 < 10 || self.detector.state != State::Idle {
+            return false;
+        }
+        // Attempts of each instance: forty clients that back off twice are no loop.
+        let instances = self.diagnosis.as_ref().map_or(1, |diagnosis| diagnosis.instances().0.max(1));
+        self.run.1 >= SLOW_ATTEMPTS * instances || span >= SLOW_SPAN
+    }
+
+    /// How many attempts a record stands for: more than one when the attempt numbers of one worker step by more than one again and again.
+    pub(super) fn weight(&mut self, seen: &Occurrence<'_>) -> u32 {
+        let Some(attempt) = seen.attempt else { return 1 };
+        let worker = if seen.worker_hash != 0 { seen.worker_hash } else { seen.instance_hash };
+        let (known, before, steps) = self.numbered;
+        if worker != known && steps > 0 && !self.records.is_multiple_of(64) {
+            return 1;
+        }
+        let step = attempt - before;
+        let is_step = worker == known && (2..=10_000).contains(&step);
+        self.numbered = (worker, attempt, if is_step { steps.saturating_add(1) } else { 0 });
+        // Three in a row: one jump is a lost line.
+        if is_step && steps >= 3 { step as u32 } else { 1 }
+    }
+}
+
+/// Time of the latest record of a slot, ns.
+pub(super) fn latest(slots: &[Option<Slot>], number: u32) -> i64 {
+    slots.get(number as usize).and_then(Option::as_ref).map_or(i64::MIN, |slot| slot.last)
+}

@@ -168,7 +168,7 @@ class = "none"
 literals = ["sorry, too many clients already"]
 match = [{ text = "sorry, too many clients already" }]
 "#;
-    let set = RuleSet::load(packs::sources().chain([user(text)].map(|source| Source { text: Box::leak(source.text.to_owned().into_boxed_str()), name: "mine.toml", ..source }))).expect("both are fine");
+    let set = RuleSet::load(packs::sources().chain([user(text)])).expect("both are fine");
     assert_eq!(set.rules().len(), OURS.rules().len());
     let found = set.find(Severity::Fatal, b"sorry, too many clients already").expect("it still matches");
     assert_eq!((found.rule.class, found.rule.origin), (Class::None, Origin::User));
@@ -296,4 +296,39 @@ fn other_numbers(text: &[u8], digit: u8) -> Vec<u8> {
         }
     }
     out
+}
+
+mod command {
+    use assert_cmd::Command;
+    use predicates::prelude::*;
+
+    fn squelch() -> Command {
+        Command::cargo_bin("squelch").expect("cargo builds the binary for its tests")
+    }
+
+    #[test]
+    fn list_prints_aligned_columns_or_json() {
+        squelch().args(["rules", "list"]).assert().success().stdout(predicate::str::contains("postgres.server.too-many-clients"));
+        squelch().args(["rules", "list", "-o", "json"]).assert().success().stdout(predicate::str::starts_with("{\"id\":\"activemq."));
+    }
+
+    #[test]
+    fn show_prints_a_rule_and_names_the_nearest_when_there_is_none() {
+        squelch().args(["rules", "show", "kafka.java.batch-expired"]).assert().success().stdout(predicate::str::contains("delivery.timeout.ms"));
+        squelch().args(["rules", "show", "kafka.batch-expired"]).assert().code(1).stderr(predicate::str::contains("do you mean kafka.java.batch-expired?"));
+    }
+
+    #[test]
+    fn test_runs_our_examples_and_the_users() {
+        squelch().args(["rules", "test"]).assert().success().stdout(predicate::str::contains("all hold"));
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let file = folder.path().join("mine.toml");
+        std::fs::write(&file, "technology = \"mine\"\ndescription = \"x\"\n[[rule]]\nid = \"mine.one\"\nclass = \"none\"\nliterals = [\"shop says\"]\nmatch = [{ text = \"shop asks\" }]\n")
+            .expect("it can be written to");
+        let says = predicate::str::contains("mine.toml:7: rule `mine.one`: does not match its own example").and(predicate::str::contains("1 failed"));
+        squelch().args(["rules", "test"]).arg(folder.path()).assert().code(1).stdout(says);
+        std::fs::write(&file, "technology = 7\n").expect("it can be written to");
+        squelch().args(["rules", "test"]).arg(&file).assert().code(1).stderr(predicate::str::contains("mine.toml:1: `technology` must be text in quotes"));
+        squelch().args(["rules", "test", "nowhere.toml"]).assert().code(1).stderr(predicate::str::contains("cannot read rules from nowhere.toml"));
+    }
 }

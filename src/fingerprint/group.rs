@@ -182,7 +182,7 @@ fn erase_answers(shape: &mut String) {
     let Some(at) = shape.find("HTTP/<*>\"") else { return };
     let tail = &shape[at..];
     let code = tail.match_indices(' ').map(|(i, _)| i + 1).find(|&i| {
-        let word = tail[i..].as_bytes();
+        let word = &tail.as_bytes()[i..];
         word.len() >= 3 && word[0] == b'4' && word[..3].iter().all(u8::is_ascii_digit) && &word[..3] != b"429" && matches!(word.get(3), None | Some(b' '))
     });
     if let Some(code) = code {

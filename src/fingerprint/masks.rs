@@ -175,7 +175,8 @@ impl<'a> Masker<'a> {
         if let Some(kind) = names::dotted(name) {
             // `cache.client.max-size : 12`: the name of a setting.
             let is_setting = kind == names::Dotted::Host && next == b' ' && matches!(self.byte(end + 1), b':' | b'=') && self.byte(end + 2) == b' ';
-            if !is_setting && !(self.is_frame && matches!(next, b'(' | b'$' | b'/')) {
+            let is_function = self.is_frame && matches!(next, b'(' | b'$' | b'/');
+            if !is_setting && !is_function {
                 let host = kind == names::Dotted::Host;
                 self.mask(if host { HOST } else { ID }, if host { self.port_end(end) } else { self.inner_class_end(end) });
                 return true;

@@ -255,7 +255,8 @@ impl Output {
         if is_placeholder(self.last()) {
             while skip < text.len() {
                 let next_is_glue = text.get(skip + 1).is_some_and(|&byte| is_glue(byte));
-                if !is_glue(text[skip]) && !(matches!(text[skip], b'-' | b'.' | b'$') && next_is_glue) {
+                let ties = matches!(text[skip], b'-' | b'.' | b'$') && next_is_glue;
+                if !is_glue(text[skip]) && !ties {
                     break;
                 }
                 skip += 1;

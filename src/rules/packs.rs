@@ -11,6 +11,7 @@ pub const PACKS: &[(&str, &str)] = &[
     ("rules/cloud.toml", include_str!("../../rules/cloud.toml")),
     ("rules/coordination.toml", include_str!("../../rules/coordination.toml")),
     ("rules/grpc.toml", include_str!("../../rules/grpc.toml")),
+    ("rules/hadoop.toml", include_str!("../../rules/hadoop.toml")),
     ("rules/http-clients.toml", include_str!("../../rules/http-clients.toml")),
     ("rules/jdbc-pools.toml", include_str!("../../rules/jdbc-pools.toml")),
     ("rules/kafka.toml", include_str!("../../rules/kafka.toml")),

@@ -62,25 +62,27 @@ fn scalar(line: &[u8], out: &mut Vec<Block>) {
 mod avx2 {
     use super::Block;
     use std::arch::x86_64::{
-        __m256i, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
-        _mm256_sub_epi8,
+        __m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+        _mm256_setzero_si256, _mm256_subs_epu8,
     };
 
     /// # Safety
     /// The CPU must have AVX2.
     #[target_feature(enable = "avx2")]
     pub(super) unsafe fn fill(line: &[u8], out: &mut Vec<Block>) {
-        let mut chunks = line.chunks_exact(64);
-        for bytes in &mut chunks {
-            // SAFETY: `bytes` holds exactly 64 bytes.
-            out.push(unsafe { block(bytes.as_ptr()) });
-        }
-        let rest = chunks.remainder();
-        if !rest.is_empty() {
-            let mut padded = [b' '; 64];
-            padded[..rest.len()].copy_from_slice(rest);
-            // SAFETY: `padded` holds 64 bytes; a blank is neither word byte nor digit.
-            out.push(unsafe { block(padded.as_ptr()) });
+        let (whole, rest) = line.split_at(line.len() / 64 * 64);
+        let mut padded = [b' '; 64];
+        padded[..rest.len()].copy_from_slice(rest);
+        let mut from = whole.as_ptr();
+        // No `push` in the loop: round a call that may grow the vector the compiler keeps registers as single bytes.
+        out.resize(line.len().div_ceil(64), Block::default());
+        for (index, slot) in out.iter_mut().enumerate() {
+            if index * 64 == whole.len() {
+                from = padded.as_ptr();
+            }
+            // SAFETY: 64 bytes of `whole` begin at `from`, or it is `padded`, whose blanks are neither word bytes nor digits.
+            *slot = unsafe { block(from) };
+            from = from.wrapping_add(64);
         }
     }
 
@@ -94,26 +96,29 @@ mod avx2 {
         Block { word: u64::from(low.0) | u64::from(high.0) << 32, digit: u64::from(low.1) | u64::from(high.1) << 32 }
     }
 
-    /// Word and digit bits of 32 bytes. Word bytes: `0-9 A-Z a-z - . _` and everything from 0x80.
+    /// Word and digit bits of 32 bytes. Saturating differences are 0 inside a range.
     #[target_feature(enable = "avx2")]
     #[inline]
     fn half(bytes: __m256i) -> (u32, u32) {
-        let digit = in_range(bytes, b'0', 9);
-        let letter = in_range(_mm256_or_si256(bytes, _mm256_set1_epi8(0x20)), b'a', 25);
-        let dash_or_dot = in_range(bytes, b'-', 1);
+        let zero = _mm256_setzero_si256();
+        let digit = outside(bytes, b'0', b'9');
+        let letter = outside(_mm256_or_si256(bytes, _mm256_set1_epi8(0x20)), b'a', b'z');
+        let dash_or_dot = outside(bytes, b'-', b'.');
         let underscore = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'_' as i8));
-        // The top bit of a byte is what the mask takes: bytes from 0x80 are word bytes by themselves.
-        let word = _mm256_or_si256(_mm256_or_si256(digit, letter), _mm256_or_si256(_mm256_or_si256(dash_or_dot, underscore), bytes));
-        (_mm256_movemask_epi8(word).cast_unsigned(), _mm256_movemask_epi8(digit).cast_unsigned())
+        let nearest = _mm256_min_epu8(_mm256_min_epu8(digit, letter), dash_or_dot);
+        let word = _mm256_or_si256(_mm256_cmpeq_epi8(nearest, zero), underscore);
+        // The mask takes the top bit of each byte: bytes from 0x80 are word bytes by themselves.
+        let word = _mm256_movemask_epi8(word) | _mm256_movemask_epi8(bytes);
+        (word.cast_unsigned(), _mm256_movemask_epi8(_mm256_cmpeq_epi8(digit, zero)).cast_unsigned())
     }
 
-    /// 0xFF where `first <= byte <= first + span`: shifted so that the range begins at the smallest signed byte, for which one
-    /// comparison is enough.
+    /// How far each byte is outside of `first..=last`; 0 inside.
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn in_range(bytes: __m256i, first: u8, span: u8) -> __m256i {
-        let shifted = _mm256_sub_epi8(bytes, _mm256_set1_epi8(first.wrapping_add(128) as i8));
-        _mm256_cmpgt_epi8(_mm256_set1_epi8((span + 1).wrapping_add(128) as i8), shifted)
+    fn outside(bytes: __m256i, first: u8, last: u8) -> __m256i {
+        let above = _mm256_subs_epu8(bytes, _mm256_set1_epi8(last as i8));
+        let below = _mm256_subs_epu8(_mm256_set1_epi8(first as i8), bytes);
+        _mm256_or_si256(above, below)
     }
 }
 

@@ -53,7 +53,7 @@ impl Scanner {
         self.skeleton.clear();
         let (mut at, mut floor) = (0, 0);
         while let Some(digit) = bitmap::next_digit(&self.blocks, at) {
-            // A widened word may have ended inside this run: what is left of it is a run of its own.
+            // A word may have ended inside this run (widened ones, colour codes): what is left of it is a run of its own.
             let start = bitmap::run_start(&self.blocks, digit).max(at);
             let end = bitmap::run_end(&self.blocks, digit).min(line.len());
             at = end;
@@ -61,7 +61,7 @@ impl Scanner {
                 self.skeleton.extend_from_slice(&line[floor..word.start as usize]);
                 self.skeleton.extend_from_slice(&[MARK, word.kind as u8]);
                 floor = word.end as usize;
-                at = at.max(floor);
+                at = floor;
                 self.words.push(word);
             }
         }

@@ -135,7 +135,62 @@ fn two_digits(line: &[u8], i: usize) -> bool {
 /// The word that the run `start..end` of word bytes stands for, possibly wider than the run (never left of
 /// `floor`), or `None` when it stays literal: weak words (`eth0`, `sha256`) and codes (`ORA-12541`).
 #[must_use]
+#[inline]
 pub fn classify(line: &[u8], start: usize, end: usize, floor: usize) -> Option<Word> {
+    at_a_glance(line, start, end).or_else(|| classify_with_care(line, start, end, floor))
+}
+
+/// The commonest words: a plain number, milliseconds or seconds, an IPv4 address, a UUID. A shortcut only: what it says is what
+/// [`classify_with_care`] says (a test compares them), and `None` means "look closer".
+#[inline]
+fn at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
+    let text = line.get(start..end)?;
+    let before = if start > 0 { line[start - 1] } else { b' ' };
+    // What may stand before the word changes what it is: terminal colours, and groups of an IPv6 address.
+    if matches!(before, b':' | b';') || (before == b'[' && start > 1 && line[start - 2] == 0x1B) {
+        return None;
+    }
+    let word = |end: usize, kind| Some(Word { start: start as u32, end: end as u32, kind });
+    let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
+    let next = at(line, end);
+    if digits == text.len() {
+        // Dates and times of day may go on behind these.
+        let may_go_on = matches!(next, b':' | b'/') || (next == b' ' && matches!(digits, 6 | 8));
+        return if may_go_on { None } else { word(end, number_kind(text)) };
+    }
+    if text.len() == 36 {
+        return if is_uuid(text) && text.iter().enumerate().all(|(i, b)| matches!(i, 8 | 13 | 18 | 23) || b.is_ascii_hexdigit())
+            && text.iter().any(u8::is_ascii_alphabetic)
+        {
+            word(end, Kind::Uuid)
+        } else {
+            None
+        };
+    }
+    match &text[digits..] {
+        _ if digits == 0 => None,
+        b"ms" | b"s" => word(end, Kind::Dur),
+        [b'.', ..] if digits <= 3 && text.len() >= 7 && is_dotted_quad(text) => word(with_port(line, end), Kind::Ip),
+        _ => None,
+    }
+}
+
+/// Four groups of one to three digits between dots.
+#[inline]
+fn is_dotted_quad(text: &[u8]) -> bool {
+    let (mut dots, mut group) = (0, 0);
+    for &b in text {
+        match b {
+            b'0'..=b'9' if group < 3 => group += 1,
+            b'.' if group > 0 => (dots, group) = (dots + 1, 0),
+            _ => return false,
+        }
+    }
+    dots == 3 && group > 0
+}
+
+/// [`classify`], looking at everything.
+fn classify_with_care(line: &[u8], start: usize, end: usize, floor: usize) -> Option<Word> {
     let (run_start, run_end) = (start, end);
     let (mut start, mut end) = (start, end);
     while end > start && CLASS[line[end - 1] as usize] & (DASH | DOT | UNDER) != 0 {
@@ -188,10 +243,11 @@ pub fn classify(line: &[u8], start: usize, end: usize, floor: usize) -> Option<W
                 if let Some((s, e, kind)) = colon_hex(line, start, floor) {
                     return word(s, e, kind);
                 }
-            } else if start > floor && line[start - 1] == b':' {
-                if let Some((s, e, kind)) = colon_hex(line, start, floor) {
-                    return word(s, e, kind);
-                }
+            } else if start > floor
+                && line[start - 1] == b':'
+                && let Some((s, e, kind)) = colon_hex(line, start, floor)
+            {
+                return word(s, e, kind);
             }
             return word(signed, end, number_kind(text));
         }
@@ -208,20 +264,23 @@ pub fn classify(line: &[u8], start: usize, end: usize, floor: usize) -> Option<W
 
     // Letters are in it.
     if text[0].is_ascii_digit() {
-        if let Some((e, has_time)) = date_first(line, start) {
-            if e >= end {
-                return word(start, e, if has_time { Kind::Stamp } else { Kind::Date });
-            }
+        if let Some((e, has_time)) = date_first(line, start)
+            && e >= end
+        {
+            return word(start, e, if has_time { Kind::Stamp } else { Kind::Date });
         }
         if let Some(kind) = unit_kind(text) {
             return word(signed, end, kind);
         }
     }
     // klog: the letter is the severity and stays literal.
-    if text.len() == 5 && matches!(text[0], b'I' | b'W' | b'E' | b'F') && digits == 4 && next == b' ' {
-        if let Some(e) = time_of_day(line, end + 1) {
-            return word(start + 1, e, Kind::Stamp);
-        }
+    if text.len() == 5
+        && matches!(text[0], b'I' | b'W' | b'E' | b'F')
+        && digits == 4
+        && next == b' '
+        && let Some(e) = time_of_day(line, end + 1)
+    {
+        return word(start + 1, e, Kind::Stamp);
     }
     if seen & (ALPHA | UNDER | HIGH | DOT) == 0 {
         if dashes == 4 && text.len() == 36 && is_uuid(text) {
@@ -442,7 +501,7 @@ fn colon_hex(line: &[u8], inside: usize, floor: usize) -> Option<(usize, usize, 
     }
     if start > floor && is_word_byte(line[start - 1]) {
         // `en0:fe80::1`: the first group belongs to the name before it.
-        let Some(colon) = line[start..inside].iter().position(|&b| b == b':') else { return None };
+        let colon = line[start..inside].iter().position(|&b| b == b':')?;
         start += colon + 1;
     }
     let mut end = inside;
@@ -516,7 +575,7 @@ fn is_weak(text: &[u8], digits: usize, seen: u8) -> bool {
         let together = text[first..].iter().take(digits).all(u8::is_ascii_digit);
         return letters >= 2 && first >= 2 && together;
     }
-    NAMES.iter().any(|name| text.eq_ignore_ascii_case(name))
+    text.len() <= 11 && NAMES.iter().any(|name| text.eq_ignore_ascii_case(name))
 }
 
 /// Codes that say what kind of failure it is: `ORA-12541`, `SQLSTATE-42P01:`, `AMQ004043:`, `E1234:`.
@@ -552,6 +611,29 @@ mod tests {
         check("at [::1]:8080 and fe80::1ff:fe23:4567:890a or 00:1a:2b:3c:4d:5e", &[("::1", Kind::Ip), ("8080", Kind::Num), ("fe80::1ff:fe23:4567:890a", Kind::Ip), ("00:1a:2b:3c:4d:5e", Kind::Hex)]);
         check("id 123e4567-e89b-12d3-a456-426614174000 0x7f3a deadbeef12", &[("123e4567-e89b-12d3-a456-426614174000", Kind::Uuid), ("0x7f3a", Kind::Hex), ("deadbeef12", Kind::Hex)]);
         check("x=-5 y=1.25", &[("-5", Kind::Num), ("1.25", Kind::Num)]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_glance_says_what_a_close_look_says(
+            parts in proptest::collection::vec(proptest::prop_oneof![
+                "[0-9]{1,19}", "[0-9]{1,4}(ms|s|h|m)", "[0-9]{1,4}(\\.[0-9]{1,4}){1,4}(:[0-9]{1,6})?", "[a-f0-9]{8}(-[a-f0-9]{4}){3}-[a-f0-9]{12}",
+                "[0-9]{8}(-[0-9]{4}){3}-[0-9]{12}", "[ ./:;,T_-]", " ", "\\[", "\x1b\\[", "[a-zA-Z]{1,5}", "[0-9]{2}:[0-9]{2}:[0-9]{2}",
+            ], 1..8)
+        ) {
+            let line = parts.concat();
+            let line = line.as_bytes();
+            let mut at = 0;
+            while at < line.len() {
+                let end = at + line[at..].iter().take_while(|b| is_word_byte(**b)).count();
+                if line[at..end].iter().any(u8::is_ascii_digit)
+                    && let Some(word) = at_a_glance(line, at, end)
+                {
+                    proptest::prop_assert_eq!(Some(word), classify_with_care(line, at, end, at), "{}", parts.concat());
+                }
+                at = end.max(at + 1);
+            }
+        }
     }
 
     #[test]

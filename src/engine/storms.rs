@@ -16,8 +16,8 @@ struct Risen {
     fingerprint: Arc<Fingerprint>,
     /// Records absorbed since it began to rise.
     absorbed: u64,
-    /// Whether the collapse was told of a storm.
-    is_firing: bool,
+    /// Whether the collapse was told.
+    is_told: bool,
 }
 
 /// Storms, and what the collapse was told about them.
@@ -48,7 +48,7 @@ impl StormStage {
         if storms.is_pending_or_firing(seen.index)
             && let Err(at) = self.risen.binary_search_by_key(&seen.index, |risen| risen.index)
         {
-            self.risen.insert(at, Risen { index: seen.index, fingerprint: Arc::clone(seen.fingerprint), absorbed: 0, is_firing: false });
+            self.risen.insert(at, Risen { index: seen.index, fingerprint: Arc::clone(seen.fingerprint), absorbed: 0, is_told: false });
         }
         self.settle(collapse, accounting, sink);
     }
@@ -112,12 +112,12 @@ impl StormStage {
         }
         let Some(storms) = &self.storms else { return };
         self.risen.retain_mut(|risen| {
-            let is_firing = storms.is_firing(risen.index);
-            if is_firing != risen.is_firing {
-                risen.is_firing = is_firing;
-                collapse.storm(risen.index, is_firing, &mut |closed| emit(accounting, sink, closed));
+            let is_up = storms.is_pending_or_firing(risen.index);
+            if is_up != risen.is_told {
+                risen.is_told = is_up;
+                collapse.storm(risen.index, is_up, &mut |closed| emit(accounting, sink, closed));
             }
-            is_firing || storms.is_pending_or_firing(risen.index)
+            is_up
         });
     }
 }

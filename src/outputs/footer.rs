@@ -93,7 +93,7 @@ mod tests {
         let mut out = Vec::new();
         footer.draw(&mut out, &[storm()], &[row.clone(), row], UnixNanos(0), 80, Style::default());
         let text = String::from_utf8(std::mem::take(&mut out)).unwrap();
-        assert_eq!(text.lines().map(|line| line.chars().count()).collect::<Vec<_>>(), [78, 79, 79]);
+        assert_eq!(text.lines().map(|line| line.chars().count()).collect::<Vec<_>>(), [79, 79, 79]);
         assert!(text.contains("12,034 ×   1,203/s  retry"));
         footer.erase(&mut out);
         assert_eq!(out, b"\x1b[3F\x1b[J");

@@ -368,3 +368,110 @@ fn a_named_pipe_is_read_like_stdin() {
     let ran = held.end();
     assert_eq!((ran.code, ran.lines_read()), (Some(0), 1));
 }
+
+/// 20 s of twelve clients that retry five times a second, then a minute and a half of silence and a last line.
+fn broker_outage() -> String {
+    let mut rows = String::new();
+    let start = 1_764_072_060_000_000_000_u64;
+    for n in 0..1200_u64 {
+        let (at, client) = (start + n * 16_666_667, n % 12);
+        rows += &format!("{at}\torders-{client}\tERROR mq - Connection to mq-1:61616 failed: Connection refused, retrying in 0ms (attempt {})\n", n / 12 + 1);
+    }
+    rows + &format!("{}\torders-0\tINFO all orders are through\n", start + 110_000_000_000)
+}
+
+#[test]
+fn a_storm_is_told_in_the_text_and_its_end_too() {
+    let ran = run(&["--stats", "json", "--replay", "-"], broker_outage().as_bytes());
+    let accounting = ran.accounting();
+    assert!(accounting["lines_forwarded"].as_u64().unwrap() < 120, "{accounting}");
+    let ours: Vec<&str> = ran.stdout().lines().filter(|line| line.starts_with("[squelch] [")).collect();
+    assert!(ours[0].starts_with("[squelch] [CRITICAL] Retry storm: \"Connection to <host> failed: Connection refused, retrying in <dur> (attempt <num>)\""), "{ours:?}");
+    assert!(ours.last().unwrap().starts_with("[squelch] [OVER] Retry storm"), "{ours:?}");
+    assert!(ours.last().unwrap().contains("1,200 records in 20.0s") && ours.last().unwrap().contains("12 instances → mq-1:61616"), "{ours:?}");
+    let quiet = run(&["--stats", "json", "--no-storms", "--replay", "-"], broker_outage().as_bytes());
+    quiet.accounting();
+    assert!(!quiet.stdout().contains("Retry storm"));
+}
+
+#[test]
+fn storms_are_records_in_json() {
+    let ran = run(&["-o", "json", "--stats", "none", "--replay", "-"], broker_outage().as_bytes());
+    let records: Vec<serde_json::Value> = ran.stdout().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let named = |name: &str| records.iter().filter(|record| record["event_name"] == name).collect::<Vec<_>>();
+    let (storms, ends) = (named("squelch.storm"), named("squelch.storm_end"));
+    assert_eq!(ends.len(), 1);
+    assert_eq!(storms[0]["squelch.state"], "firing");
+    assert_eq!(storms[0]["squelch.storm_id"], ends[0]["squelch.storm_id"]);
+    assert_eq!(ends[0]["squelch.retry"]["policy"], "immediate");
+    assert_eq!(ends[0]["squelch.instances"]["count"], 12);
+    assert_eq!(ends[0]["squelch.records"], 1200);
+    // Retries of a storm are told on the long grid.
+    assert!(named("squelch.summary").iter().any(|summary| summary["squelch.per_second"].is_array()));
+}
+
+#[test]
+fn fail_on_storm_is_exit_3_for_pipe_and_report() {
+    for arguments in [&["--fail-on-storm", "--replay", "-"][..], &["report", "--fail-on-storm", "--replay", "-"]] {
+        assert_eq!(run(arguments, broker_outage().as_bytes()).code, Some(3), "{arguments:?}");
+        assert_eq!(run(arguments, replayed("a", "one\ntwo\n").as_bytes()).code, Some(0), "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_alert_command_gets_each_record_on_its_stdin() {
+    let folder = tempfile::tempdir().unwrap();
+    let command = format!("cat >> {}", folder.path().join("$$.json").display());
+    let ran = run(&["--stats", "none", "--alert-cmd", &command, "--replay", "-"], broker_outage().as_bytes());
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    let mut names: Vec<String> = Vec::new();
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let record: serde_json::Value = serde_json::from_slice(&fs::read(entry.unwrap().path()).unwrap()).unwrap();
+        names.push(record["event_name"].as_str().unwrap().into());
+    }
+    names.sort();
+    names.dedup();
+    assert_eq!(names, ["squelch.storm", "squelch.storm_end"]);
+}
+
+#[test]
+fn an_alert_command_that_fails_is_told_once_per_storm_and_harms_nothing() {
+    let ran = run(&["--stats", "none", "--alert-cmd", "echo on stdout; exit 7", "--replay", "-"], broker_outage().as_bytes());
+    assert_eq!(ran.code, Some(0));
+    assert!(!ran.stdout().contains("on stdout"));
+    assert_eq!(ran.stderr.matches("it ended with exit status: 7").count(), 1, "{}", ran.stderr);
+}
+
+#[test]
+fn an_alert_command_that_reads_nothing_holds_nothing_up() {
+    let before = std::time::Instant::now();
+    let ran = run(&["--stats", "json", "--alert-cmd", "true", "--replay", "-"], broker_outage().as_bytes());
+    ran.accounting();
+    assert!(before.elapsed().as_secs() < 20);
+}
+
+/// The sample of the README; it is stamped March 2026 and keeps its own times.
+const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/broker-outage.log");
+
+#[test]
+fn the_report_of_the_sample_is_an_incident_document() {
+    let ran = run(&["report", "-o", "markdown", SAMPLE], b"");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    insta::assert_snapshot!("report_markdown", ran.stdout());
+}
+
+#[test]
+fn the_report_of_the_sample_says_who_what_how_and_since_when() {
+    let ran = run(&["report", "-o", "json", SAMPLE], b"");
+    let report: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+    let storm = &report["storms"][0];
+    assert_eq!(storm["instances"], 12);
+    assert!(storm["onset"].as_str().unwrap().starts_with("2026-03-02T09:00:15."), "{storm}");
+    assert_eq!(storm["targets"][0]["value"], "activemq-1:61616");
+    assert_eq!(storm["diagnosis"]["policy"], "immediate");
+    for key in ["all_instances", "policy", "limit", "cost", "circuit_breaker"] {
+        assert!(storm["answers"][key].is_string(), "{key}");
+    }
+    let diagnosis = &report["diagnoses"][0];
+    assert_eq!((&diagnosis["policy"], &diagnosis["class"]), (&"immediate".into(), &"retry".into()));
+}

@@ -14,7 +14,7 @@ pub enum Exit {
     Failure,
     /// 2: the command line is wrong.
     Usage,
-    /// 3: `report --fail-on-storm` found a storm.
+    /// 3: a storm, and `--fail-on-storm`.
     Storm,
     /// 78: the configuration is wrong.
     Configuration,

@@ -1,5 +1,6 @@
 //! The command line: what each command reads and writes, and with which code it ends.
 
+mod alert_command;
 mod drive;
 mod error;
 mod explain;

@@ -2,6 +2,7 @@
 
 use super::rules::RulesArguments;
 use super::simulate::SimulateArgs;
+use crate::clock;
 use crate::engine::{Mode, Options};
 use crate::time::{SECOND, UnixNanos};
 use crate::units::{parse_duration, parse_size, show_duration};
@@ -24,7 +25,7 @@ pub struct Cli {
 /// Commands beside the pipe.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Look back at logs: what they repeat, what would be saved
+    /// Look back at logs: storms, who retried how, what would be saved
     #[command(after_long_help = REPORT_LONG_HELP)]
     Report(ReportArguments),
     /// Say how a line is read: envelope, masks, fingerprint, class
@@ -47,7 +48,8 @@ Examples:
   squelch app.log app.log.1.gz                     files in time order, gzip and zstd by content
   squelch -o json < app.log | jq .                 NDJSON, OpenTelemetry names
   squelch --observe app.log > /dev/null            what would be saved, nothing swallowed
-  squelch report app.log                           templates and reduction of a whole log
+  squelch --alert-cmd 'curl -sd @- https://hook' ...   each alert to a webhook
+  squelch report app.log                           storms, diagnoses and templates of a whole log
   squelch explain 'ERROR retrying in 5s'           why a line is read as it is
 
 A file that is called like a command is read as ./report.
@@ -56,7 +58,7 @@ Exit codes:
   0    fine, also when the reader of the output went away
   1    something could not be read or written (named on stderr; the rest was still read)
   2    wrong command line
-  3    report --fail-on-storm found a storm
+  3    --fail-on-storm, and there was a storm
   78   wrong configuration
   130  stopped by SIGINT, everything flushed (a second signal ends at once)
   143  stopped by SIGTERM, everything flushed";
@@ -65,7 +67,9 @@ const REPORT_LONG_HELP: &str = "\
 Examples:
   squelch report app.log app.log.1.gz
   kubectl logs deploy/orders --since=1h | squelch report -
-  squelch report -o json app.log | jq '.templates[0]'";
+  squelch report -o json app.log | jq '.storms[].diagnosis'
+  squelch report -o markdown app.log > incident.md
+  squelch report --fail-on-storm app.log > report.txt || echo storm";
 
 const EXPLAIN_LONG_HELP: &str = "\
 Examples:
@@ -120,6 +124,9 @@ pub struct CollapseArguments {
     /// Records that say nothing about retrying pass untouched until their template floods: a mean over 5 s of at least N/s.
     #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Collapsing")]
     pub flood: u64,
+    /// Watch for no storms: no alerts, no diagnoses
+    #[arg(long, help_heading = "Storms")]
+    pub no_storms: bool,
     /// Never touch records that contain TEXT (repeatable)
     #[arg(long, value_name = "TEXT", value_parser = parse_literal, help_heading = "Collapsing")]
     pub pass: Vec<String>,
@@ -172,6 +179,24 @@ pub struct PipeArguments {
     /// Collapsing.
     #[command(flatten)]
     pub collapse: CollapseArguments,
+    /// Run CMD by `sh -c` for each alert, its record on stdin
+    ///
+    /// The record is one line of JSON, as -o json writes it: squelch.storm when a storm begins, grows or goes on, squelch.storm_end when it is over.
+    /// At most 4 run at once, each 30 s at most; what they print goes to stderr. The pipe never waits for them; at the end
+    /// squelch does, 30 s at most.
+    #[arg(long, value_name = "CMD", value_parser = parse_literal, help_heading = "Storms")]
+    pub alert_cmd: Option<String>,
+    /// Exit with 3 when there was a storm
+    ///
+    /// One of level warning or critical.
+    #[arg(long, help_heading = "Storms")]
+    pub fail_on_storm: bool,
+    /// The input begins in the middle: what comes at once is no news
+    ///
+    /// For `kubectl logs -f --tail=0` and the like. A rate that is there from the first seconds on is then taken for the usual one, and
+    /// a storm is told only when it is violent ("already running when squelch started").
+    #[arg(long, help_heading = "Storms")]
+    pub from_middle: bool,
 }
 
 /// `squelch report [OPTIONS] [FILE]...`
@@ -180,9 +205,14 @@ pub struct ReportArguments {
     /// Input.
     #[command(flatten)]
     pub input: InputArguments,
-    /// Text for people, or one JSON object for programs
-    #[arg(short, long, value_name = "text|json", default_value = "text", hide_possible_values = true, help_heading = "Output")]
-    pub output: OutputFormat,
+    /// Text for people, one JSON object for programs, or Markdown for an incident document
+    #[arg(short, long, value_name = "text|json|markdown", default_value = "text", hide_possible_values = true, help_heading = "Output")]
+    pub output: ReportFormat,
+    /// Exit with 3 when there was a storm
+    ///
+    /// One of level warning or critical: for scripts that must notice.
+    #[arg(long, help_heading = "Storms")]
+    pub fail_on_storm: bool,
     /// Templates to show; JSON has all of them unless this is given
     #[arg(long, value_name = "N", help_heading = "Output")]
     pub top: Option<usize>,
@@ -229,6 +259,18 @@ pub enum OutputFormat {
     Json,
 }
 
+/// Forms of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// For documents.
+    #[value(alias = "md")]
+    Markdown,
+}
+
 /// Forms of the accounting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum StatsFormat {
@@ -265,7 +307,8 @@ impl PipeArguments {
     #[must_use]
     pub fn engine_options(&self, reference: UnixNanos) -> Options {
         let mode = if self.observe || self.mode == ModeName::Observe { Mode::Observe } else { Mode::Collapse };
-        Options { mode, ..self.collapse.engine_options(&self.input, reference) }
+        let started_in_the_middle = self.from_middle.then(clock::now);
+        Options { mode, started_in_the_middle, ..self.collapse.engine_options(&self.input, reference) }
     }
 }
 
@@ -287,6 +330,7 @@ impl CollapseArguments {
             mask_secrets: !self.no_mask_secrets,
             pass: self.pass.clone(),
             drop: self.drop.clone(),
+            storms: !self.no_storms,
             ..Options::default()
         }
     }

@@ -1,5 +1,6 @@
 //! `squelch [OPTIONS] [FILE]...`: log lines in, survivors and summaries out.
 
+use super::alert_command::{AlertCommand, Alerting};
 use super::drive::{End, Plan};
 use super::error::{Exit, Failure, tell};
 use super::options::{ColorWhen, OutputFormat, PipeArguments, StatsFormat};
@@ -26,24 +27,42 @@ pub fn run(arguments: &PipeArguments) -> Result<Exit, Failure> {
     let writer = start_writer(sender.clone())?;
     let mut engine = Engine::new(arguments.engine_options(plan.reference()));
     let style = style(arguments.color, &io::stdout());
-    let (end, bytes_out, writer) = match arguments.output {
+    let command = arguments.alert_cmd.as_deref();
+    let ended = match arguments.output {
         OutputFormat::Text => {
-            let mut output = TextOutput::new(writer, style, terminal());
-            let end = plan.drive(&mut engine, &mut output, &stop, (sender, &events));
-            (end, output.bytes_out(), output.into_writer())
+            let mut alerting = Alerting::new(TextOutput::new(writer, style, terminal()), command);
+            let end = plan.drive(&mut engine, &mut alerting, &stop, (sender, &events));
+            let has_storm = alerting.has_storm;
+            let (output, alerts) = alerting.into_parts();
+            Ended { end, has_storm, bytes_out: output.bytes_out(), writer: output.into_writer(), alerts }
         }
         OutputFormat::Json => {
-            let mut output = JsonOutput::new(writer);
-            let end = plan.drive(&mut engine, &mut output, &stop, (sender, &events));
-            (end, output.bytes_out(), output.into_writer())
+            let mut alerting = Alerting::new(JsonOutput::new(writer), command);
+            let end = plan.drive(&mut engine, &mut alerting, &stop, (sender, &events));
+            let has_storm = alerting.has_storm;
+            let (output, alerts) = alerting.into_parts();
+            Ended { end, has_storm, bytes_out: output.bytes_out(), writer: output.into_writer(), alerts }
         }
     };
-    finish(arguments, &plan, end, writer, &engine.accounting(), bytes_out)
+    finish(arguments, &plan, ended, &engine.accounting())
+}
+
+/// What is left when everything is read.
+struct Ended {
+    end: End,
+    has_storm: bool,
+    bytes_out: u64,
+    writer: Writer,
+    alerts: Option<AlertCommand>,
 }
 
 /// Writes what is left, tells the accounting, chooses the exit code.
-fn finish(arguments: &PipeArguments, plan: &Plan, end: End, writer: Writer, accounting: &Accounting, bytes_out: u64) -> Result<Exit, Failure> {
+fn finish(arguments: &PipeArguments, plan: &Plan, ended: Ended, accounting: &Accounting) -> Result<Exit, Failure> {
+    let Ended { end, has_storm, bytes_out, writer, alerts } = ended;
     let written = writer.finish();
+    if let Some(alerts) = alerts {
+        alerts.finish();
+    }
     if written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
         return Ok(Exit::Fine);
     }
@@ -53,6 +72,7 @@ fn finish(arguments: &PipeArguments, plan: &Plan, end: End, writer: Writer, acco
     Ok(match end {
         End::Signal(signal) => Exit::Signal(signal),
         _ if plan.has_failed => Exit::Failure,
+        _ if arguments.fail_on_storm && has_storm => Exit::Storm,
         _ => Exit::Fine,
     })
 }

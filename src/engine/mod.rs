@@ -5,6 +5,7 @@ mod fingerprints;
 mod lane;
 mod options;
 mod shape;
+mod storms;
 
 pub use options::{Mode, Options};
 
@@ -20,6 +21,7 @@ use crate::occurrence::Occurrence;
 use crate::record::{FingerprintIndex, StreamId};
 use crate::scan::{Scanner, Word};
 use crate::secrets;
+use crate::storm::{Diagnosed, StormEvent, StormReport};
 use crate::time::UnixNanos;
 use crate::working_time::{GlobalClock, StreamClock};
 use classify::Classifier;
@@ -30,6 +32,7 @@ use rapidhash::v3::rapidhash_v3;
 use shape::{Field, Learn, Shape, ShapeIndex, Shapes};
 use std::borrow::Cow;
 use std::sync::Arc;
+use storms::StormStage;
 
 /// Where results go. Implemented by `outputs`; the engine never waits for it.
 pub trait Sink {
@@ -37,6 +40,8 @@ pub trait Sink {
     fn forward(&mut self, record: &Forwarded<'_>);
     /// A window closed.
     fn summary(&mut self, summary: &Summary);
+    /// A storm began, goes on, or is over. `absorbed`: its records that went into windows so far, whether these have closed or not.
+    fn storm(&mut self, event: &StormEvent, absorbed: u64);
 }
 
 /// A record that passes, byte for byte.
@@ -173,6 +178,7 @@ pub struct Engine {
     streams: Vec<Stream>,
     clock: GlobalClock,
     collapse: Collapse,
+    storms: StormStage,
     accounting: Accounting,
     /// For instances that are put together from host and pid.
     instance: Vec<u8>,
@@ -192,6 +198,7 @@ impl Engine {
             streams: Vec::new(),
             clock: GlobalClock::new(),
             collapse: Collapse::new(&options, if options.mask_secrets { secrets::mask } else { |text| Cow::Borrowed(text) }),
+            storms: StormStage::new(&options),
             accounting: Accounting::default(),
             instance: Vec::new(),
             options,
@@ -249,7 +256,7 @@ impl Engine {
     #[must_use]
     pub fn next_wakeup(&self) -> Option<UnixNanos> {
         let lanes = self.streams.iter().filter_map(|stream| stream.lanes.next_deadline(self.options.join_wait_ns)).min();
-        let windows = self.collapse.next_wakeup().map(|now| self.clock.arrival_at(now));
+        let windows = [self.collapse.next_wakeup(), self.storms.next_wakeup()].into_iter().flatten().map(|now| self.clock.arrival_at(now));
         lanes.into_iter().chain(windows).min()
     }
 
@@ -259,8 +266,9 @@ impl Engine {
             self.finish_lanes(index, Some(now), sink);
         }
         let now = self.clock.tick(now);
-        let Self { collapse, accounting, .. } = self;
+        let Self { collapse, storms, accounting, .. } = self;
         collapse.advance(now, &mut |closed| emit(accounting, sink, closed));
+        storms.advance(now, collapse, accounting, sink);
     }
 
     /// Everything open becomes output; afterwards `open` is 0.
@@ -268,7 +276,8 @@ impl Engine {
         for index in 0..self.streams.len() {
             self.end_stream(StreamId(index as u32), now, sink);
         }
-        let Self { collapse, accounting, .. } = self;
+        let Self { clock, collapse, storms, accounting, .. } = self;
+        storms.drain(clock.now(), collapse, accounting, sink);
         collapse.drain(&mut |closed| emit(accounting, sink, closed));
     }
 
@@ -290,6 +299,18 @@ impl Engine {
     #[must_use]
     pub fn busiest(&self, limit: usize) -> Vec<(Arc<Fingerprint>, u64, f64)> {
         self.collapse.busiest(limit).into_iter().map(|busy| (busy.fingerprint, busy.absorbed, busy.per_second)).collect()
+    }
+
+    /// Storms that go on now, in the order in which they fired.
+    #[must_use]
+    pub fn storms(&self) -> Vec<StormReport> {
+        self.storms.current()
+    }
+
+    /// What is known of the policy behind each retry-like fingerprint that repeated, most lines first. Complete after [`Engine::drain`].
+    #[must_use]
+    pub fn diagnoses(&self) -> Vec<Diagnosed> {
+        self.storms.diagnoses()
     }
 
     /// One line as read.
@@ -468,8 +489,11 @@ impl Engine {
     /// Makes a fingerprint known; when the table is full, the coldest are flushed and forgotten first.
     fn slot_of(&mut self, fingerprint: &Arc<Fingerprint>, sink: &mut dyn Sink) -> Slot {
         if self.fingerprints.is_full() {
-            let Self { fingerprints, collapse, accounting, .. } = self;
-            fingerprints.forget_coldest(|index| collapse.forget_fingerprint(index, &mut |closed| emit(accounting, sink, closed)));
+            let Self { fingerprints, collapse, storms, accounting, .. } = self;
+            fingerprints.forget_coldest(|index| {
+                collapse.forget_fingerprint(index, &mut |closed| emit(accounting, sink, closed));
+                storms.forget(index);
+            });
         }
         self.fingerprints.intern(fingerprint)
     }
@@ -556,7 +580,7 @@ impl Engine {
 
     /// A record is complete: rules of the user's first, then the collapse decides. Says whether it was absorbed.
     fn offer(&mut self, stream_index: usize, shape: ShapeIndex, index: FingerprintIndex, text: Text<'_>, words: &[Word], sink: &mut dyn Sink) -> bool {
-        let Self { options, user, shapes, fingerprints, streams, clock, collapse, accounting, instance: scratch, .. } = self;
+        let Self { options, user, shapes, fingerprints, streams, clock, collapse, storms, accounting, instance: scratch, .. } = self;
         let (shape, stream) = (shapes.get(shape), &mut streams[stream_index]);
         accounting.records += 1;
         accounting.odd_lines += u64::from(shape.is_odd);
@@ -566,6 +590,7 @@ impl Engine {
         let working = stream.clock.observe(clock, text.arrival, event);
         if working.now_advanced {
             collapse.advance(clock.now(), &mut |closed| emit(accounting, sink, closed));
+            storms.advance(clock.now(), collapse, accounting, sink);
         }
         let shown = event.unwrap_or(working.time);
         fingerprints.touch(index, working.time);
@@ -601,6 +626,7 @@ impl Engine {
             delay: value(shape.delay).and_then(|text| class::delay_ns(text, &shape.delay_key)),
         };
         accounting.late_records += u64::from(working.is_late);
+        storms.observe(&occurrence, collapse, accounting, sink);
         let lines = u64::from(text.lines);
         let contains = |finders: &[memmem::Finder<'static>]| finders.iter().any(|finder| finder.find(text.raw).is_some());
         let verdict = if contains(&user.pass) {
@@ -612,6 +638,7 @@ impl Engine {
             collapse.offer(&occurrence, &mut |closed| emit(accounting, sink, closed))
         };
         if verdict == Verdict::Absorb {
+            storms.note_absorbed(index);
             return true;
         }
         accounting.forwarded += lines;

@@ -53,6 +53,13 @@ pub struct Options {
     pub rules: Option<Arc<RuleSet>>,
     /// Keeps totals per fingerprint for `report`.
     pub totals: bool,
+    /// Watches for storms and diagnoses retry policies.
+    pub storms: bool,
+    /// Hash of the node's name, part of storm ids; 0 where there is one node only.
+    pub node: u64,
+    /// When squelch began to watch streams in their middle; `None` where it reads from the beginning. A rate that is there from the
+    /// start is then taken for the usual one until it proves to be a storm.
+    pub started_in_the_middle: Option<UnixNanos>,
 }
 
 impl Default for Options {
@@ -80,6 +87,9 @@ impl Default for Options {
             drop: Vec::new(),
             rules: None,
             totals: false,
+            storms: true,
+            node: 0,
+            started_in_the_middle: None,
         }
     }
 }

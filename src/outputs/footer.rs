@@ -1,8 +1,10 @@
-//! The live footer: one to three lines at the bottom of a terminal that say what is being collapsed right now.
+//! The live footer: a few lines at the bottom of a terminal that say which storms go on and what is being collapsed right now.
 
 use super::style::{BOLD, DIM, FIGURE, OURS, Style};
+use super::storm_text;
 use super::summary_line::push_shortened;
 use crate::fingerprint::Fingerprint;
+use crate::storm::StormReport;
 use crate::time::{MILLI, UnixNanos};
 use crate::units::show_count;
 use std::io::Write;
@@ -10,7 +12,7 @@ use std::sync::Arc;
 
 /// Redrawing faster than this is only flicker: five times a second.
 pub const REDRAW_NS: i64 = 200 * MILLI;
-/// Most lines shown.
+/// Most lines shown of each kind.
 pub const LINES_MAX: usize = 3;
 /// A terminal narrower than this gets no footer.
 const COLUMNS_MIN: usize = 40;
@@ -43,12 +45,20 @@ impl Footer {
         self.lines_shown > 0
     }
 
-    /// Draws it anew. `rows`: (fingerprint, records absorbed in open windows, records per second), busiest first.
-    pub fn draw(&mut self, out: &mut Vec<u8>, rows: &[(Arc<Fingerprint>, u64, f64)], now: UnixNanos, columns: usize, style: Style) {
+    /// Draws it anew: storms first. `rows`: (fingerprint, records absorbed in open windows, records per second), busiest first.
+    pub fn draw(&mut self, out: &mut Vec<u8>, storms: &[StormReport], rows: &[(Arc<Fingerprint>, u64, f64)], now: UnixNanos, columns: usize, style: Style) {
         self.erase(out);
         self.drawn_at = now;
         if columns < COLUMNS_MIN {
             return;
+        }
+        for storm in storms.iter().take(LINES_MAX) {
+            write!(out, "{}▍ {} ", style.on(OURS), style.on(storm_text::of_level(storm.alert_level))).expect("writing to memory cannot fail");
+            // Mark, spaces, and one column free so that no terminal wraps.
+            push_shortened(out, storm_text::state_line(storm).as_bytes(), columns.saturating_sub(5).max(1));
+            out.extend_from_slice(style.off().as_bytes());
+            out.push(b'\n');
+            self.lines_shown += 1;
         }
         for (i, (fingerprint, absorbed, rate)) in rows.iter().take(LINES_MAX).enumerate() {
             let mark = if i == 0 { "squelch" } else { "       " };
@@ -73,6 +83,7 @@ fn show_rate(rate: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outputs::storm_record::tests::storm;
     use crate::record::{Class, ClassSource, Severity};
 
     #[test]
@@ -80,12 +91,12 @@ mod tests {
         let row = (Arc::new(Fingerprint::new(Severity::Error, "x".repeat(500), Class::Retry, ClassSource::Guess)), 12_034, 1203.4);
         let mut footer = Footer::default();
         let mut out = Vec::new();
-        footer.draw(&mut out, &[row.clone(), row], UnixNanos(0), 80, Style::default());
+        footer.draw(&mut out, &[storm()], &[row.clone(), row], UnixNanos(0), 80, Style::default());
         let text = String::from_utf8(std::mem::take(&mut out)).unwrap();
-        assert_eq!(text.lines().map(|line| line.chars().count()).collect::<Vec<_>>(), [79, 79]);
+        assert_eq!(text.lines().map(|line| line.chars().count()).collect::<Vec<_>>(), [79, 79, 79]);
         assert!(text.contains("12,034 ×   1,203/s  retry"));
         footer.erase(&mut out);
-        assert_eq!(out, b"\x1b[2F\x1b[J");
+        assert_eq!(out, b"\x1b[3F\x1b[J");
         assert!(!footer.is_shown());
     }
 }

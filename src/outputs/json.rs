@@ -1,6 +1,7 @@
 //! The NDJSON face: one object a line, see [`record_json`](super::record_json) for every field.
 
 use super::record_json::{CountedRecord, DistinctRecord, Fields, IntervalRecord, LineRecord, RangeRecord, SampleRecord, SummaryRecord};
+use super::storm_record::StormRecord;
 use super::style::Style;
 use super::text::BATCH_BYTES;
 use super::timestamp::{push_rfc3339, rfc3339};
@@ -9,6 +10,7 @@ use super::{Output, StreamName, StreamNames, summary_line};
 use crate::collapse::summary::{Cause, CloseReason, Distinct, Summary};
 use crate::engine::{Engine, Forwarded, Sink};
 use crate::record::{ClassSource, Severity, StreamId};
+use crate::storm::StormEvent;
 use crate::time::{MILLI, UnixNanos};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -56,6 +58,10 @@ impl Sink for JsonOutput {
     fn summary(&mut self, summary: &Summary) {
         self.encoder.summary(summary);
         self.end();
+    }
+    fn storm(&mut self, event: &StormEvent, absorbed: u64) {
+        push_line(&mut self.encoder.buffer, &StormRecord::new(event, absorbed, self.encoder.now));
+        self.idle(); // an alert does not wait for others
     }
 }
 
@@ -208,13 +214,14 @@ impl JsonEncoder {
     }
 }
 
-fn push_line(out: &mut Vec<u8>, record: &impl serde::Serialize) {
+/// Appends a record as one line.
+pub fn push_line(out: &mut Vec<u8>, record: &impl serde::Serialize) {
     serde_json::to_writer(&mut *out, record).expect("records have string keys and memory takes every write");
     out.push(b'\n');
 }
 
 /// 32 hex digits over the parts, each with its length before it so that no two lists of parts read alike.
-fn record_uid(parts: &[&[u8]]) -> String {
+pub(super) fn record_uid(parts: &[&[u8]]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_be_bytes());

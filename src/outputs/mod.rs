@@ -1,4 +1,4 @@
-//! What leaves squelch in a pipe: survivors and summaries as text ([`text`]) or NDJSON ([`json`]), the accounting ([`stats`]),
+//! What leaves squelch in a pipe: survivors, summaries and alerts as text ([`text`]) or NDJSON ([`json`]), the accounting ([`stats`]),
 //! and the thread that writes to standard output ([`writer`]).
 //!
 //! Encoding is pure (bytes into a buffer); only [`writer`] does I/O. Knows nothing of inputs and never reads the clock.
@@ -8,6 +8,8 @@ pub mod footer;
 pub mod json;
 pub mod record_json;
 pub mod stats;
+pub mod storm_record;
+pub mod storm_text;
 pub mod style;
 pub mod summary_line;
 pub mod text;

@@ -126,7 +126,7 @@ fn write_why(out: &mut Vec<u8>, summary: &Summary) -> std::io::Result<()> {
         CloseReason::CellEnd | CloseReason::Shutdown => {}
         CloseReason::Evicted => write!(out, " · closed early, table full")?,
         CloseReason::FinalOutcome => write!(out, " · ended by {}", summary.outcome.as_ref().map_or("its outcome", |outcome| outcome.class.as_str()))?,
-        CloseReason::StormEnd => write!(out, " · storm over")?,
+        CloseReason::StormEnd => write!(out, " · closed as the rate fell")?,
     }
     if let ClassSource::Rule(rule) = &summary.fingerprint.source
         && summary.fingerprint.class.is_retry_like()

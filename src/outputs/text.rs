@@ -4,10 +4,11 @@
 use super::footer::{Footer, LINES_MAX, REDRAW_NS};
 use super::style::{self, Style};
 use super::writer::Writer;
-use super::{Output, StreamName, StreamNames, escape, summary_line};
+use super::{Output, StreamName, StreamNames, escape, storm_text, summary_line};
 use crate::collapse::summary::Summary;
 use crate::engine::{Engine, Forwarded, Sink};
 use crate::record::{Severity, StreamId};
+use crate::storm::StormEvent;
 use crate::time::UnixNanos;
 
 /// A buffer that is handed to the writer when it has grown to this: large enough to make the hand-over cheap.
@@ -107,6 +108,14 @@ impl Sink for TextOutput {
         self.bytes_out += (self.buffer.len() - before) as u64;
         self.end();
     }
+
+    fn storm(&mut self, event: &StormEvent, absorbed: u64) {
+        self.begin(None);
+        let before = self.buffer.len();
+        storm_text::push(&mut self.buffer, event, absorbed, self.style);
+        self.bytes_out += (self.buffer.len() - before) as u64;
+        self.idle(); // an alert does not wait for others
+    }
 }
 
 impl Output for TextOutput {
@@ -124,10 +133,11 @@ impl Output for TextOutput {
         }
         if self.footer.is_due(now) {
             let rows = engine.busiest(LINES_MAX);
-            if rows.is_empty() {
+            let storms = engine.storms();
+            if rows.is_empty() && storms.is_empty() {
                 self.footer.erase(&mut self.buffer);
             } else {
-                self.footer.draw(&mut self.buffer, &rows, now, (terminal.columns)(), self.style);
+                self.footer.draw(&mut self.buffer, &storms, &rows, now, (terminal.columns)(), self.style);
             }
             self.idle();
         }
@@ -206,7 +216,7 @@ mod tests {
     #[test]
     fn the_footer_makes_room_for_what_comes() {
         let text = written(Some(TERMINAL), Style::default(), |output| {
-            output.footer.draw(&mut output.buffer, &[(storm().fingerprint, 5, 2.0)], UnixNanos(0), 80, Style::default());
+            output.footer.draw(&mut output.buffer, &[], &[(storm().fingerprint, 5, 2.0)], UnixNanos(0), 80, Style::default());
             forward(output, 0, b"line\n");
         });
         assert!(text.starts_with("▍ squelch") && text.ends_with("\n\x1b[1F\x1b[Jline\n"), "{text:?}");

@@ -15,6 +15,6 @@ mod storms;
 mod text;
 
 pub use detector::Rule;
-pub use report::{AlertLevel, Phase, StormEvent, StormId, StormReport, Timeline};
+pub use report::{AlertLevel, Phase, StormEvent, StormId, StormReport, Timeline, Trigger};
 pub use storms::{Diagnosed, StormOptions, StormView, Storms};
-pub use text::alert_text;
+pub use text::{alert_text, alert_text_with};

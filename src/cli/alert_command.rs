@@ -1,0 +1,240 @@
+//! `--alert-cmd`: runs a command of the user's for each alert, beside the pipe and never in its way.
+
+use super::error::tell;
+use crate::collapse::summary::Summary;
+use crate::engine::{Engine, Forwarded, Sink};
+use crate::outputs::Output;
+use crate::outputs::json::push_line;
+use crate::outputs::storm_record::StormRecord;
+use crate::record::StreamId;
+use crate::storm::{AlertLevel, StormEvent, StormId};
+use crate::time::UnixNanos;
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// Commands that run at once.
+const RUNNING_MAX: usize = 4;
+/// Alerts that wait for one of them; more are not sent. A storm tells of itself at most every few minutes.
+const WAITING_MAX: usize = 64;
+/// A command that runs longer is ended.
+const RUN_MAX: Duration = Duration::from_secs(30);
+/// What is left at the end may take this long.
+const DRAIN_MAX: Duration = Duration::from_secs(30);
+/// How often a running command is looked at.
+const LOOK: Duration = Duration::from_millis(10);
+/// Storms whose failure was told; beyond, failures are only counted.
+const TOLD_MAX: usize = 256;
+
+struct Alert {
+    storm: StormId,
+    record: Vec<u8>,
+}
+
+/// Runs the command for alerts, on threads of its own that start with the first alert.
+pub struct AlertCommand {
+    command: Arc<str>,
+    queue: Option<SyncSender<Alert>>,
+    workers: Vec<JoinHandle<()>>,
+    shared: Arc<Shared>,
+}
+
+/// What the threads share.
+struct Shared {
+    /// The end has come and waiting for it is over.
+    is_given_up: AtomicBool,
+    failures: Mutex<Failures>,
+}
+
+#[derive(Default)]
+struct Failures {
+    count: u64,
+    told: BTreeSet<StormId>,
+}
+
+impl AlertCommand {
+    /// Will run `command` by `sh -c`.
+    pub fn new(command: &str) -> Self {
+        Self { command: command.into(), queue: None, workers: Vec::new(), shared: Arc::new(Shared { is_given_up: AtomicBool::new(false), failures: Mutex::default() }) }
+    }
+
+    /// Hands an alert over. Never waits.
+    fn send(&mut self, storm: StormId, record: Vec<u8>) {
+        if self.queue.is_none() {
+            self.start();
+        }
+        if let Some(queue) = &self.queue
+            && queue.try_send(Alert { storm, record }).is_err()
+        {
+            self.shared.failed(storm, "too many alerts wait for it");
+        }
+    }
+
+    fn start(&mut self) {
+        let (queue, alerts) = sync_channel(WAITING_MAX);
+        let alerts = Arc::new(Mutex::new(alerts));
+        for _ in 0..RUNNING_MAX {
+            let (command, alerts, shared) = (Arc::clone(&self.command), Arc::clone(&alerts), Arc::clone(&self.shared));
+            match thread::Builder::new().name("alert-cmd".into()).spawn(move || work(&command, &alerts, &shared)) {
+                Ok(worker) => self.workers.push(worker),
+                Err(error) => tell(&format!("cannot start a thread for --alert-cmd: {error}")),
+            }
+        }
+        self.queue = Some(queue);
+    }
+
+    /// Waits for what is still to do, a bounded time. Says how many alerts were not delivered.
+    pub fn finish(self) {
+        let Self { queue, workers, shared, .. } = self;
+        drop(queue);
+        let deadline = Instant::now() + DRAIN_MAX;
+        while workers.iter().any(|worker| !worker.is_finished()) && Instant::now() < deadline {
+            thread::sleep(LOOK);
+        }
+        shared.is_given_up.store(true, Ordering::Relaxed);
+        for worker in workers {
+            let _ = worker.join();
+        }
+        let count = shared.lock().count;
+        if count > 1 {
+            tell(&format!("--alert-cmd failed for {count} alerts"));
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Failures> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a failure, and tells it once per storm.
+    fn failed(&self, storm: StormId, why: &str) {
+        let mut failures = self.lock();
+        failures.count += 1;
+        if failures.told.len() < TOLD_MAX && failures.told.insert(storm) {
+            drop(failures);
+            tell(&format!("--alert-cmd failed for storm {storm}: {why}"));
+        }
+    }
+}
+
+fn work(command: &str, alerts: &Mutex<Receiver<Alert>>, shared: &Shared) {
+    loop {
+        let next = alerts.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(LOOK * 10);
+        match next {
+            Ok(alert) if shared.is_given_up.load(Ordering::Relaxed) => shared.failed(alert.storm, "squelch ended"),
+            Ok(alert) => {
+                if let Err(why) = deliver(command, alert.record, shared) {
+                    shared.failed(alert.storm, &why);
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+/// Runs the command once. The error says why it did not work.
+fn deliver(command: &str, record: Vec<u8>, shared: &Shared) -> Result<(), String> {
+    let cannot = |error: io::Error| format!("cannot run sh: {error}");
+    // What it prints must not get between the survivors.
+    let stdout = io::stderr().as_fd().try_clone_to_owned().map_or_else(|_| Stdio::null(), Stdio::from);
+    // A group of its own: Ctrl-C at the terminal ends the pipe, not the alert; and all of it can be ended.
+    let mut child = Command::new("sh").arg("-c").arg(command).stdin(Stdio::piped()).stdout(stdout).process_group(0).spawn().map_err(cannot)?;
+    // A command that does not read its stdin must not hold us up; one that does not want it is none of our business.
+    let mut stdin = child.stdin.take();
+    let writer = thread::Builder::new().name("alert-record".into()).spawn(move || stdin.as_mut().map(|stdin| stdin.write_all(&record)));
+    let status = wait(&mut child, shared);
+    drop(writer);
+    match status.map_err(cannot)? {
+        Some(status) if status.success() => Ok(()),
+        Some(status) => Err(format!("it ended with {status}")),
+        None if shared.is_given_up.load(Ordering::Relaxed) => Err("it was still running when squelch ended".into()),
+        None => Err(format!("it ran longer than {} s and was ended", RUN_MAX.as_secs())),
+    }
+}
+
+/// Waits for the child; `None` when its time was over.
+fn wait(child: &mut Child, shared: &Shared) -> io::Result<Option<ExitStatus>> {
+    let deadline = Instant::now() + RUN_MAX;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= deadline || shared.is_given_up.load(Ordering::Relaxed) {
+            // The whole group: `sh` alone would leave its children behind.
+            let _ = Command::new("sh").arg("-c").arg(format!("kill -KILL -{}", child.id())).stderr(Stdio::null()).status();
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+/// An output that runs a command for alerts, too, and remembers whether there was a storm.
+pub struct Alerting<O> {
+    /// Where everything goes.
+    pub output: O,
+    command: Option<AlertCommand>,
+    now: UnixNanos,
+    /// Whether one of level warning or critical was told.
+    pub has_storm: bool,
+}
+
+impl<O: Output> Alerting<O> {
+    /// `command` runs by `sh -c` for each alert, if there is one.
+    pub fn new(output: O, command: Option<&str>) -> Self {
+        Self { output, command: command.map(AlertCommand::new), now: UnixNanos(0), has_storm: false }
+    }
+
+    /// The output itself, and what must be finished when it has ended.
+    pub fn into_parts(self) -> (O, Option<AlertCommand>) {
+        (self.output, self.command)
+    }
+}
+
+impl<O: Output> Sink for Alerting<O> {
+    fn forward(&mut self, record: &Forwarded<'_>) {
+        self.output.forward(record);
+    }
+    fn summary(&mut self, summary: &Summary) {
+        self.output.summary(summary);
+    }
+    fn storm(&mut self, event: &StormEvent, absorbed: u64) {
+        self.output.storm(event, absorbed);
+        let storm = event.report();
+        self.has_storm |= storm.alert_level > AlertLevel::Info;
+        if let Some(command) = &mut self.command {
+            let mut record = Vec::new();
+            push_line(&mut record, &StormRecord::new(event, absorbed, self.now));
+            command.send(storm.id, record);
+        }
+    }
+}
+
+impl<O: Output> Output for Alerting<O> {
+    fn name_stream(&mut self, stream: StreamId, label: &str, epoch: UnixNanos, is_file: bool) {
+        self.output.name_stream(stream, label, epoch, is_file);
+    }
+    fn set_now(&mut self, now: UnixNanos) {
+        self.now = now;
+        self.output.set_now(now);
+    }
+    fn idle(&mut self) {
+        self.output.idle();
+    }
+    fn show_activity(&mut self, now: UnixNanos, engine: &Engine) -> Option<UnixNanos> {
+        self.output.show_activity(now, engine)
+    }
+    fn is_closed(&self) -> bool {
+        self.output.is_closed()
+    }
+}

@@ -79,7 +79,7 @@ impl StormStage {
 
     /// The input has ended: what still goes on is told so.
     pub(super) fn drain(&mut self, now: UnixNanos, collapse: &mut Collapse, accounting: &mut Accounting, sink: &mut dyn Sink) {
-        let Some(storms) = &mut self.storms else { return };
+        let Some(storms) = self.storms.as_mut().filter(|_| now.0 != i64::MIN) else { return }; // nothing was read
         storms.drain(now, &mut |event| self.told.push(event));
         self.settle(collapse, accounting, sink);
     }

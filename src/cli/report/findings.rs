@@ -77,7 +77,7 @@ pub fn groups(rows: &[TemplateRow]) -> BTreeMap<FingerprintId, FingerprintId> {
 pub fn facts(found: &StormFound) -> Vec<(&'static str, String)> {
     let storm = &found.report;
     let lasted = storm.last.since(storm.onset).max(0);
-    let end = if storm.resolved.is_some() { "" } else { ", still going on where the input ends" };
+    let end = if storm.resolved.is_some() { "" } else { ", not quiet for a minute when the input ended" };
     let onset = if storm.onset_is_unknown { " (it began before)" } else { "" };
     let mut facts = vec![
         ("when", format!("{}{onset} to {} ({}{end}); noticed {} as `{}`", date_and_time(storm.onset), time_of_day(storm.last), show_duration(lasted), time_of_day(storm.fired), detected_by(storm))),

@@ -27,7 +27,10 @@ fn main() -> io::Result<()> {
     let folder = tempfile::tempdir()?;
     let squelch = env!("CARGO_BIN_EXE_squelch");
     let own = std::env::current_exe()?;
-    println!("{:<8} {:>12} {:>12} {:>7} {:>10}   (MB per CPU second, best of {TURNS}; share of the yardstick; peak memory)", "input", "yardstick", "squelch", "share", "peak");
+    println!(
+        "{:<8} {:>12} {:>12} {:>7} {:>10}   (MB per CPU second, best of {TURNS}; share of the yardstick; peak memory)",
+        "input", "yardstick", "squelch", "share", "peak"
+    );
     for (name, kind) in [("storm", Kind::Storm), ("mixed", Kind::Mixed), ("json", Kind::Json), ("cri", Kind::Cri), ("unique", Kind::Unique)] {
         let file = folder.path().join(name);
         fs::write(&file, generate(kind, BYTES))?;

@@ -26,7 +26,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("simulate", &["record", "time", "units"]),
     (
         "engine",
-        &["class", "collapse", "diagnosis", "envelope", "fingerprint", "framing", "occurrence", "record", "rules", "scan", "secrets", "storm", "time", "working_time"],
+        &[
+            "class",
+            "collapse",
+            "diagnosis",
+            "envelope",
+            "fingerprint",
+            "framing",
+            "occurrence",
+            "record",
+            "rules",
+            "scan",
+            "secrets",
+            "storm",
+            "time",
+            "working_time",
+        ],
     ),
     // The shell: everything that waits, reads, writes.
     ("clock", &["time"]),
@@ -37,14 +52,47 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Modules that know no clock, no file, no network, no environment, no randomness and no async.
 const PURE: &[&str] = &[
-    "time", "units", "record", "secrets", "occurrence", "scan", "envelope", "framing", "fingerprint", "class", "rules", "working_time", "collapse",
-    "storm", "diagnosis", "simulate", "engine",
+    "time",
+    "units",
+    "record",
+    "secrets",
+    "occurrence",
+    "scan",
+    "envelope",
+    "framing",
+    "fingerprint",
+    "class",
+    "rules",
+    "working_time",
+    "collapse",
+    "storm",
+    "diagnosis",
+    "simulate",
+    "engine",
 ];
 
 /// What would let a pure module see the world.
 const WORLD: &[&str] = &[
-    "std::fs", "std::net", "std::env", "std::io", "std::process", "std::thread", "SystemTime", "Instant::now", "Timestamp::now", "Zoned::now",
-    "tokio", "async fn", "rand::", "RandomState", "thread_rng", "tz::TimeZone::system", "Mutex", "RwLock", "println!", "eprintln!",
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::io",
+    "std::process",
+    "std::thread",
+    "SystemTime",
+    "Instant::now",
+    "Timestamp::now",
+    "Zoned::now",
+    "tokio",
+    "async fn",
+    "rand::",
+    "RandomState",
+    "thread_rng",
+    "tz::TimeZone::system",
+    "Mutex",
+    "RwLock",
+    "println!",
+    "eprintln!",
 ];
 
 #[test]

@@ -62,7 +62,12 @@ struct Failures {
 impl AlertCommand {
     /// Will run `command` by `sh -c`.
     pub fn new(command: &str) -> Self {
-        Self { command: command.into(), queue: None, workers: Vec::new(), shared: Arc::new(Shared { is_given_up: AtomicBool::new(false), failures: Mutex::default() }) }
+        Self {
+            command: command.into(),
+            queue: None,
+            workers: Vec::new(),
+            shared: Arc::new(Shared { is_given_up: AtomicBool::new(false), failures: Mutex::default() }),
+        }
     }
 
     /// Hands an alert over. Never waits.

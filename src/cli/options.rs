@@ -389,7 +389,8 @@ fn parse_offset(text: &str) -> Result<i32, String> {
         None if digits.len() > 2 && digits.is_ascii() => digits.split_at(digits.len() - 2),
         None => (digits, "0"),
     };
-    let number = |text: &str, most: i32| if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse::<i32>().ok().filter(|&n| n <= most) } else { None };
+    let number =
+        |text: &str, most: i32| if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse::<i32>().ok().filter(|&n| n <= most) } else { None };
     match (number(hours, 18), number(minutes, 59)) {
         (Some(hours), Some(minutes)) => Ok(sign * (hours * 3600 + minutes * 60)),
         _ => Err(wrong()),

@@ -91,7 +91,8 @@ pub fn check(accounting: &Accounting) -> Result<(), Failure> {
     if accounting.holds() && accounting.open == 0 {
         return Ok(());
     }
-    Err(Failure::new(Exit::Failure, format!("the accounting does not hold: {accounting:?}")).hint("this is a defect of squelch; please report it with the input, if you can share it"))
+    Err(Failure::new(Exit::Failure, format!("the accounting does not hold: {accounting:?}"))
+        .hint("this is a defect of squelch; please report it with the input, if you can share it"))
 }
 
 fn start_writer(wake: SyncSender<Event>) -> Result<Writer, Failure> {

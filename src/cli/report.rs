@@ -45,7 +45,14 @@ pub fn run(arguments: &ReportArguments) -> Result<Exit, Failure> {
     }
     let templates = engine.templates();
     let groups = findings::groups(&templates);
-    let findings = Findings { accounting: engine.accounting(), bytes_out: tally.bytes_out, templates, groups, storms: tally.storms, diagnoses: engine.diagnoses() };
+    let findings = Findings {
+        accounting: engine.accounting(),
+        bytes_out: tally.bytes_out,
+        templates,
+        groups,
+        storms: tally.storms,
+        diagnoses: engine.diagnoses(),
+    };
     let top = arguments.top.unwrap_or(TOP_DEFAULT);
     let text = match arguments.output {
         ReportFormat::Json => json::render(&findings, arguments.top),
@@ -83,7 +90,8 @@ fn progress(plan: &Plan) -> Option<Progress> {
         return None;
     }
     let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes} · {binary_bytes_per_sec} · {eta} left").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes} · {binary_bytes_per_sec} · {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.set_style(style);
     Some(Progress { bar, bytes_read: Arc::clone(&plan.bytes_read) })
 }

@@ -579,7 +579,15 @@ impl Engine {
     }
 
     /// A record is complete: rules of the user's first, then the collapse decides. Says whether it was absorbed.
-    fn offer(&mut self, stream_index: usize, shape: ShapeIndex, index: FingerprintIndex, text: Text<'_>, words: &[Word], sink: &mut dyn Sink) -> bool {
+    fn offer(
+        &mut self,
+        stream_index: usize,
+        shape: ShapeIndex,
+        index: FingerprintIndex,
+        text: Text<'_>,
+        words: &[Word],
+        sink: &mut dyn Sink,
+    ) -> bool {
         let Self { options, user, shapes, fingerprints, streams, clock, collapse, storms, accounting, instance: scratch, .. } = self;
         let (shape, stream) = (shapes.get(shape), &mut streams[stream_index]);
         accounting.records += 1;
@@ -684,7 +692,14 @@ fn emit(accounting: &mut Accounting, sink: &mut dyn Sink, closed: Closed<'_>) {
 
 /// Who wrote a line: the stream where the input guarantees one process, else what a prefix or field names, else host and
 /// pid. A pid of 1 by itself says nothing: every container has one.
-fn instance_of<'a>(stream: &'a Stream, shape: &Shape, text: &'a [u8], words: &[Word], pid: Option<&'a [u8]>, scratch: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+fn instance_of<'a>(
+    stream: &'a Stream,
+    shape: &Shape,
+    text: &'a [u8],
+    words: &[Word],
+    pid: Option<&'a [u8]>,
+    scratch: &'a mut Vec<u8>,
+) -> Option<&'a [u8]> {
     if stream.is_instance {
         return Some(stream.label.as_bytes());
     }

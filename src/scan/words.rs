@@ -156,7 +156,8 @@ fn at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
     if digits == 0 {
         return name_at_a_glance(line, start, end);
     }
-    if digits == 4 && matches!(at(line, start + 4), b'-' | b'/')
+    if digits == 4
+        && matches!(at(line, start + 4), b'-' | b'/')
         && let Some((date_end, has_time)) = date_first(line, start)
         && date_end >= end
     {
@@ -168,7 +169,8 @@ fn at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
         return if may_go_on { None } else { word(end, number_kind(text)) };
     }
     if text.len() == 36 {
-        return if is_uuid(text) && text.iter().enumerate().all(|(i, b)| matches!(i, 8 | 13 | 18 | 23) || b.is_ascii_hexdigit())
+        return if is_uuid(text)
+            && text.iter().enumerate().all(|(i, b)| matches!(i, 8 | 13 | 18 | 23) || b.is_ascii_hexdigit())
             && text.iter().any(u8::is_ascii_alphabetic)
         {
             word(end, Kind::Uuid)
@@ -431,16 +433,15 @@ fn date_first(line: &[u8], start: usize) -> Option<(usize, bool)> {
             let year = digits_from(line, start + 6);
             matches!(year, 2 | 4).then(|| date_then_time(line, start + 6 + year)).flatten()
         }
-        (1 | 2, b'/' | b'-') if at(line, start + n + 1).is_ascii_uppercase()
-            && at(line, start + n + 2).is_ascii_lowercase()
-            && at(line, start + n + 4) == sep
-            && digits_from(line, start + n + 5) == 4 =>
+        (1 | 2, b'/' | b'-')
+            if at(line, start + n + 1).is_ascii_uppercase()
+                && at(line, start + n + 2).is_ascii_lowercase()
+                && at(line, start + n + 4) == sep
+                && digits_from(line, start + n + 5) == 4 =>
         {
             date_then_time(line, start + n + 9)
         }
-        (2, b'-' | b'.') if two_digits(line, start + 3) && at(line, start + 5) == b' ' => {
-            time_with_zone(line, start + 6).map(|end| (end, true))
-        }
+        (2, b'-' | b'.') if two_digits(line, start + 3) && at(line, start + 5) == b' ' => time_with_zone(line, start + 6).map(|end| (end, true)),
         (8, b'-' | b' ' | b'T' | b'_') => {
             if let Some(end) = time_with_zone(line, start + 9).or_else(|| unpadded_time(line, start + 9)) {
                 return Some((end, true));
@@ -583,8 +584,8 @@ fn unit_kind(text: &[u8]) -> Option<Kind> {
         let this = match &text[unit..i] {
             b"ns" | b"us" | b"\xC2\xB5s" | b"\xCE\xBCs" | b"ms" | b"s" | b"sec" | b"secs" | b"m" | b"min" | b"mins" | b"h" | b"hr" | b"d"
             | b"msec" | b"seconds" | b"second" | b"usec" => Kind::Dur,
-            b"B" | b"b" | b"kB" | b"KB" | b"K" | b"k" | b"KiB" | b"M" | b"MB" | b"MiB" | b"Mi" | b"Gi" | b"Ki" | b"G" | b"GB" | b"GiB"
-            | b"TB" | b"TiB" | b"T" | b"bytes" | b"kb" | b"mb" | b"gb" => Kind::Size,
+            b"B" | b"b" | b"kB" | b"KB" | b"K" | b"k" | b"KiB" | b"M" | b"MB" | b"MiB" | b"Mi" | b"Gi" | b"Ki" | b"G" | b"GB" | b"GiB" | b"TB"
+            | b"TiB" | b"T" | b"bytes" | b"kb" | b"mb" | b"gb" => Kind::Size,
             _ => return None,
         };
         if kind.is_some_and(|k| k != this) {
@@ -598,8 +599,22 @@ fn unit_kind(text: &[u8]) -> Option<Kind> {
 /// A letter word with one or two digits at its end or inside (`eth0`, `IPv6`), and a few names that carry digits.
 fn is_weak(text: &[u8], digits: usize, seen: u8) -> bool {
     const NAMES: [&[u8]; 16] = [
-        b"sha256", b"sha512", b"sha384", b"sha224", b"sha-256", b"sha-512", b"x86_64", b"utf-8", b"utf-16", b"iso-8859-1", b"log4j2",
-        b"rfc3164", b"rfc5424", b"i386", b"i686", b"base64",
+        b"sha256",
+        b"sha512",
+        b"sha384",
+        b"sha224",
+        b"sha-256",
+        b"sha-512",
+        b"x86_64",
+        b"utf-8",
+        b"utf-16",
+        b"iso-8859-1",
+        b"log4j2",
+        b"rfc3164",
+        b"rfc5424",
+        b"i386",
+        b"i686",
+        b"base64",
     ];
     if seen & (DASH | DOT | UNDER | HIGH) == 0 && digits <= 2 {
         let letters = text.len() - digits;
@@ -622,7 +637,9 @@ fn is_code(text: &[u8], next: u8, digits: usize) -> bool {
     let rest = &text[number..];
     let numeric = rest.iter().take_while(|b| b.is_ascii_digit()).count();
     let tail = &rest[numeric..];
-    numeric == digits && (tail.is_empty() || (tail.len() == 1 && tail[0].is_ascii_uppercase())) && (next == b':' || (dash == 1 && letters == 3 && &text[..3] == b"ORA"))
+    numeric == digits
+        && (tail.is_empty() || (tail.len() == 1 && tail[0].is_ascii_uppercase()))
+        && (next == b':' || (dash == 1 && letters == 3 && &text[..3] == b"ORA"))
 }
 
 #[cfg(test)]
@@ -638,11 +655,20 @@ mod tests {
 
     #[test]
     fn numbers_units_and_hosts_end_where_a_person_would_end_them() {
-        check("Connection to activemq-1.prod:61616 failed, retrying in 0ms (attempt 13768)", &[("activemq-1.prod:61616", Kind::Host), ("0ms", Kind::Dur), ("13768", Kind::Num)]);
+        check(
+            "Connection to activemq-1.prod:61616 failed, retrying in 0ms (attempt 13768)",
+            &[("activemq-1.prod:61616", Kind::Host), ("0ms", Kind::Dur), ("13768", Kind::Num)],
+        );
         check("dial tcp 10.0.4.82:9092: connect", &[("10.0.4.82:9092", Kind::Ip)]);
         check("took 1h2m3.5s, sent 12MiB. 3.", &[("1h2m3.5s", Kind::Dur), ("12MiB", Kind::Size), ("3", Kind::Num)]);
-        check("at [::1]:8080 and fe80::1ff:fe23:4567:890a or 00:1a:2b:3c:4d:5e", &[("::1", Kind::Ip), ("8080", Kind::Num), ("fe80::1ff:fe23:4567:890a", Kind::Ip), ("00:1a:2b:3c:4d:5e", Kind::Hex)]);
-        check("id 123e4567-e89b-12d3-a456-426614174000 0x7f3a deadbeef12", &[("123e4567-e89b-12d3-a456-426614174000", Kind::Uuid), ("0x7f3a", Kind::Hex), ("deadbeef12", Kind::Hex)]);
+        check(
+            "at [::1]:8080 and fe80::1ff:fe23:4567:890a or 00:1a:2b:3c:4d:5e",
+            &[("::1", Kind::Ip), ("8080", Kind::Num), ("fe80::1ff:fe23:4567:890a", Kind::Ip), ("00:1a:2b:3c:4d:5e", Kind::Hex)],
+        );
+        check(
+            "id 123e4567-e89b-12d3-a456-426614174000 0x7f3a deadbeef12",
+            &[("123e4567-e89b-12d3-a456-426614174000", Kind::Uuid), ("0x7f3a", Kind::Hex), ("deadbeef12", Kind::Hex)],
+        );
         check("x=-5 y=1.25", &[("-5", Kind::Num), ("1.25", Kind::Num)]);
     }
 
@@ -688,9 +714,18 @@ mod tests {
 
     #[test]
     fn colours_do_not_hide_what_is_glued_to_them() {
-        check("\x1b[2m2024-01-02T03:04:05Z\x1b[0m \x1b[1;32mINFO\x1b[0m x7y9z", &[
-            ("2m", Kind::Dur), ("2024-01-02T03:04:05Z", Kind::Stamp), ("0m", Kind::Dur), ("1", Kind::Num), ("32m", Kind::Dur), ("0m", Kind::Dur), ("x7y9z", Kind::Id),
-        ]);
+        check(
+            "\x1b[2m2024-01-02T03:04:05Z\x1b[0m \x1b[1;32mINFO\x1b[0m x7y9z",
+            &[
+                ("2m", Kind::Dur),
+                ("2024-01-02T03:04:05Z", Kind::Stamp),
+                ("0m", Kind::Dur),
+                ("1", Kind::Num),
+                ("32m", Kind::Dur),
+                ("0m", Kind::Dur),
+                ("x7y9z", Kind::Id),
+            ],
+        );
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn main() -> io::Result<()> {
     );
     for (name, kind) in [("storm", Kind::Storm), ("mixed", Kind::Mixed), ("json", Kind::Json), ("cri", Kind::Cri), ("unique", Kind::Unique)] {
         let file = folder.path().join(name);
-        fs::write(&file, generate(kind, BYTES))?;
+        fs::write(&file, generate(kind, BYTES, 42))?;
         let megabytes = fs::metadata(&file)?.len() as f64 / 1e6;
         let (mut reference, mut ours, mut peak) = (f64::MAX, f64::MAX, 0);
         for _ in 0..TURNS {

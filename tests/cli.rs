@@ -1,5 +1,7 @@
 //! The binary as its users see it: what goes in, what comes out, on which stream, with which exit code.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test that cannot go on should stop where it is")]
+
 use assert_cmd::Command;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

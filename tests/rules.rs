@@ -298,6 +298,7 @@ proptest! {
 /// The same text with all digits of its plain numbers replaced: what the next line of the same template may look like.
 fn other_numbers(text: &[u8], digit: u8) -> Vec<u8> {
     let mut out = text.to_vec();
+    #[expect(clippy::needless_range_loop, reason = "the index looks both ways")]
     for at in 0..out.len() {
         let is_word = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphabetic);
         let run_start = (0..=at).rev().take_while(|&i| text[i].is_ascii_digit()).last();

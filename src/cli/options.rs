@@ -139,6 +139,13 @@ pub struct CollapseArguments {
     /// Templates never show them.
     #[arg(long, help_heading = "Collapsing")]
     pub no_mask_secrets: bool,
+
+    /// Rules of your own: a file or a directory of *.toml (repeatable)
+    ///
+    /// They add to the rules that are compiled in; one with the same id replaces ours. Try them with `squelch rules test`. A mistake in them
+    /// ends squelch with 78 before anything is read.
+    #[arg(long, value_name = "PATH", help_heading = "Collapsing")]
+    pub rules: Vec<PathBuf>,
     /// Open windows at most; the coldest is closed with its summary when there are more
     #[arg(long, value_name = "N", default_value_t = 4096, value_parser = parse_table, hide_short_help = true, help_heading = "Table limits")]
     pub windows_max: usize,

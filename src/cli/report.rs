@@ -8,7 +8,7 @@ mod text;
 use super::drive::{End, Plan};
 use super::error::{Exit, Failure};
 use super::options::{ReportArguments, ReportFormat};
-use super::{pipe, signals};
+use super::{pipe, rules, signals};
 use crate::collapse::summary::Summary;
 use crate::engine::{Engine, Forwarded, Sink};
 use crate::inputs::reader;
@@ -36,6 +36,7 @@ pub fn run(arguments: &ReportArguments) -> Result<Exit, Failure> {
     let (sender, events) = reader::channel();
     let stop = signals::listen(Some(sender.clone())).map_err(|error| Failure::new(Exit::Failure, format!("cannot listen to signals: {error}")))?;
     let mut options = arguments.collapse.engine_options(&arguments.input, plan.reference());
+    options.rules = rules::for_run(&arguments.collapse.rules)?;
     options.totals = true;
     let mut engine = Engine::new(options);
     let mut tally = Tally { names: StreamNames::default(), line: Vec::new(), bytes_out: 0, storms: Vec::new(), progress: progress(&plan) };

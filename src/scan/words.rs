@@ -135,15 +135,23 @@ fn two_digits(line: &[u8], i: usize) -> bool {
 /// The word that the run `start..end` of word bytes stands for, possibly wider than the run (never left of
 /// `floor`), or `None` when it stays literal: weak words (`eth0`, `sha256`) and codes (`ORA-12541`).
 #[must_use]
-#[inline]
 pub fn classify(line: &[u8], start: usize, end: usize, floor: usize) -> Option<Word> {
-    at_a_glance(line, start, end).or_else(|| classify_with_care(line, start, end, floor))
+    classify_leading(line, start, end, floor, line[start..end].iter().take_while(|b| b.is_ascii_digit()).count())
 }
 
-/// The commonest words: a plain number, milliseconds or seconds, an IPv4 address, a UUID. A shortcut only: what it says is what
-/// [`classify_with_care`] says (a test compares them), and `None` means "look closer".
+/// [`classify`] for a caller that knows how many digits the run begins with.
 #[inline]
-fn at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
+pub(super) fn classify_leading(line: &[u8], start: usize, end: usize, floor: usize, digits: usize) -> Option<Word> {
+    at_a_glance(line, start, end, digits).or_else(|| classify_with_care(line, start, end, floor))
+}
+
+/// The commonest words: a plain number, milliseconds or seconds, an IPv4 address, a UUID, a date, a long name. A shortcut only: what
+/// it says is what [`classify_with_care`] says (a test compares them), and `None` means "look closer".
+#[inline]
+fn at_a_glance(line: &[u8], start: usize, end: usize, digits: usize) -> Option<Word> {
+    if digits == 0 {
+        return name_at_a_glance(line, start, end);
+    }
     let text = line.get(start..end)?;
     let before = if start > 0 { line[start - 1] } else { b' ' };
     // What may stand before the word changes what it is: terminal colours, and groups of an IPv6 address.
@@ -151,10 +159,9 @@ fn at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
         return None;
     }
     let word = |end: usize, kind| Some(Word { start: start as u32, end: end as u32, kind });
-    let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
     let next = at(line, end);
-    if digits == 0 {
-        return name_at_a_glance(line, start, end);
+    if digits == text.len() && !matches!(next, b':' | b'/' | b' ') {
+        return word(end, number_kind(text));
     }
     if digits == 4
         && matches!(at(line, start + 4), b'-' | b'/')
@@ -165,7 +172,7 @@ fn at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
     }
     if digits == text.len() {
         // Dates and times of day may go on behind these.
-        let may_go_on = matches!(next, b':' | b'/') || (next == b' ' && matches!(digits, 6 | 8));
+        let may_go_on = next != b' ' || matches!(digits, 6 | 8);
         return if may_go_on { None } else { word(end, number_kind(text)) };
     }
     if text.len() == 36 {
@@ -190,6 +197,9 @@ fn at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
 #[inline]
 fn name_at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
     let text = &line[start..end];
+    if start > 0 && (line[start - 1] == b';' || line[start - 1] == b'[' && start > 1 && line[start - 2] == 0x1B) {
+        return None;
+    }
     if text.len() < 12 || !matches!(text[0], b'g'..=b'z') || CLASS[text[text.len() - 1] as usize] & (DASH | DOT | UNDER) != 0 {
         return None;
     }
@@ -687,7 +697,7 @@ mod tests {
             while at < line.len() {
                 let end = at + line[at..].iter().take_while(|b| is_word_byte(**b)).count();
                 if line[at..end].iter().any(u8::is_ascii_digit)
-                    && let Some(word) = at_a_glance(line, at, end)
+                    && let Some(word) = at_a_glance(line, at, end, line[at..end].iter().take_while(|b| b.is_ascii_digit()).count())
                 {
                     proptest::prop_assert_eq!(Some(word), classify_with_care(line, at, end, at), "{}", parts.concat());
                 }

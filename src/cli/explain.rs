@@ -6,9 +6,9 @@ use super::error::{Exit, Failure};
 use super::line_time::LineTime;
 use super::options::{ExplainArguments, OutputFormat};
 use super::pipe;
-use crate::class::{self, Guess};
+use crate::class::Guess;
 use crate::clock;
-use crate::engine::Options;
+use crate::engine::{Classified, Classifier, Options};
 use crate::envelope::{self, Envelope, ExtraPart, Partial};
 use crate::fingerprint::{self, Fingerprint};
 use crate::framing::join;
@@ -110,8 +110,9 @@ fn explain(line: &[u8]) -> Explanation {
     let envelope = envelope::peel(line, &words);
     let template = fingerprint::template::build(line, &words, &envelope);
     let message = envelope.decoded.as_deref().unwrap_or_else(|| envelope.message.of(line));
-    let guess = class::guess(envelope.severity, message);
-    let fingerprint = Fingerprint::new(envelope.severity, template.text.as_str(), guess.class, ClassSource::Guess);
+    let texts = envelope.extras.iter().filter_map(|extra| if let ExtraPart::Text(span) = extra.part { Some(span.of(line)) } else { None });
+    let Classified { guess, source, .. } = Classifier::new(None).classify(envelope.severity, message, texts);
+    let fingerprint = Fingerprint::new(envelope.severity, template.text.as_str(), guess.class, source);
     // Masks stand in the decoded text when there is one.
     let masked = envelope.decoded.as_deref().unwrap_or(line);
     let (source, rule) = match &fingerprint.source {
@@ -139,7 +140,7 @@ fn explain(line: &[u8]) -> Explanation {
         class_source: source,
         rule,
         captures: captures(&guess, message),
-        decision: decision(fingerprint.class, &Options::default()),
+        decision: decision(fingerprint.class, &fingerprint.source, &Options::default()),
     }
 }
 
@@ -180,15 +181,15 @@ fn lossy(bytes: &[u8]) -> String {
 }
 
 /// What the default options do with a record of this class.
-fn decision(class: Class, options: &Options) -> String {
+fn decision(class: Class, source: &ClassSource, options: &Options) -> String {
+    let first = if options.keep_first == 1 { "record".to_owned() } else { format!("{} records", options.keep_first) };
     match class {
         Class::None => format!("passes; collapses only while its template floods ({} a second and more)", options.flood_per_second),
         Class::Recovery | Class::Exhausted => "the first of a cell passes and closes the window of its stream; repeats are absorbed".into(),
+        _ if matches!(source, ClassSource::Rule(_)) => format!("the first {first} of an episode passes; repeats are absorbed (a rule knows it)"),
         _ => format!(
-            "the first {} of an episode passes; repeats are absorbed once there are {} in 10 s or {} in 10 min (a rule would absorb from the second)",
-            if options.keep_first == 1 { "record".to_owned() } else { format!("{} records", options.keep_first) },
-            options.guess_in_10s,
-            options.guess_in_10min
+            "the first {first} of an episode passes; repeats are absorbed once there are {} in 10 s or {} in 10 min (a rule would absorb from the second)",
+            options.guess_in_10s, options.guess_in_10min
         ),
     }
 }

@@ -10,7 +10,7 @@ const STATUSES: [&[u8]; 4] = [b"429", b"502", b"503", b"504"];
 
 /// What was found out about a message.
 #[derive(Debug, Default)]
-pub(super) struct Classified {
+pub struct Classified {
     /// The class, and where its figures stand in the message.
     pub guess: Guess,
     /// Who says so.
@@ -23,18 +23,19 @@ pub(super) struct Classified {
 
 /// Classes messages. Asked once per new shape.
 #[derive(Clone, Debug)]
-pub(super) struct Classifier {
+pub struct Classifier {
     rules: Arc<RuleSet>,
 }
 
 impl Classifier {
     /// With the user's rules, else with the packs that are compiled in.
-    pub(super) fn new(rules: Option<&Arc<RuleSet>>) -> Self {
+    #[must_use]
+    pub fn new(rules: Option<&Arc<RuleSet>>) -> Self {
         Self { rules: rules.map_or_else(built_in, Arc::clone) }
     }
 
     /// The class of a message. `others` are the error texts that stand beside it in a structured line: asked when the message itself says nothing.
-    pub(super) fn classify<'a>(&self, severity: Severity, message: &[u8], others: impl Iterator<Item = &'a [u8]>) -> Classified {
+    pub fn classify<'a>(&self, severity: Severity, message: &[u8], others: impl Iterator<Item = &'a [u8]>) -> Classified {
         let found = self.of_text(severity, message);
         // "Known, and not about retrying" is an answer, too.
         if found.guess.class.is_retry_like() || found.source != ClassSource::Guess {

@@ -7,6 +7,7 @@ mod options;
 mod shape;
 mod storms;
 
+pub use classify::{Classified, Classifier};
 pub use options::{Mode, Options};
 
 use crate::class::{self, prevailing};
@@ -24,7 +25,6 @@ use crate::secrets;
 use crate::storm::{Diagnosed, StormEvent, StormReport};
 use crate::time::UnixNanos;
 use crate::working_time::{GlobalClock, StreamClock};
-use classify::Classifier;
 use fingerprints::{Fingerprints, Slot};
 use lane::{Held, JoinedPart, LaneIndex, Lanes, PARTS_MAX, PartialLine, Streaming};
 use memchr::memmem;

@@ -41,6 +41,7 @@ impl Storms {
                 self.active.swap_remove(at);
                 continue;
             };
+            slot.weigh_against(self.ordinary.get(slot.stream as usize).copied().unwrap_or(0));
             let mut steps = [Step::Nothing; 2];
             let mut told = 0;
             while let Some(step) = slot.detector.step(second) {

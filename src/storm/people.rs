@@ -6,6 +6,8 @@ use crate::diagnosis::spread;
 const INSTANCES_MAX: usize = 64;
 /// Targets kept; the rest is counted as others.
 const TARGETS_MAX: usize = 16;
+/// When there are more instances than are kept: with fewer records for each the ids are those of connections or requests.
+const RECORDS_PER_INSTANCE: u64 = 2;
 /// Names are cut here.
 const NAME_MAX: usize = 128;
 
@@ -95,7 +97,8 @@ impl People {
         (self.is_overfull, self.unnamed, self.named, self.other_targets) = (false, 0, 0, 0);
     }
 
-    /// Distinct instances and whether that is an estimate; `None` when most records name none.
+    /// Distinct instances and whether that is an estimate; `None` when most records name none, or (nearly) each names another: a server with a
+    /// process for each connection numbers its connections.
     #[must_use]
     pub fn distinct(&self) -> Option<(u64, bool)> {
         if self.named <= self.unnamed {
@@ -105,7 +108,8 @@ impl People {
             return Some((self.instances.len() as u64, false));
         }
         let largest = self.instances.last().map_or(u64::MAX, |person| person.hash) as f64;
-        Some(((63.0 / (largest / 2f64.powi(64))).round() as u64, true))
+        let distinct = (63.0 / (largest / 2f64.powi(64))).round() as u64;
+        (self.named >= RECORDS_PER_INSTANCE * distinct).then_some((distinct, true))
     }
 
     /// Whether somebody is in both.

@@ -6,7 +6,7 @@ use super::incident::Incident;
 use super::lifecycle::{SLOW_PAUSE, program_of};
 use super::people::stream_hash;
 use super::report::{StormEvent, StormReport, Trigger};
-use super::slot::Slot;
+use super::slot::{Slot, tells_of_served_request};
 use crate::diagnosis::{Diagnosis, Observation, Verdict};
 use crate::fingerprint::Fingerprint;
 use crate::occurrence::Occurrence;
@@ -87,6 +87,8 @@ pub struct Storms {
     successes: Vec<Success>,
     /// Working time of the latest retry-like record, ns.
     retried_at: i64,
+    /// Ordinary records by stream.
+    pub(super) ordinary: Vec<u64>,
 }
 
 /// Whether an ordinary fingerprint tells of success.
@@ -120,6 +122,7 @@ impl Storms {
             success_budget: (0, 0),
             successes: Vec::new(),
             retried_at: i64::MIN,
+            ordinary: Vec::new(),
         }
     }
 
@@ -156,6 +159,7 @@ impl Storms {
         if class != Class::CrashLoop {
             slot.detector.count(second, at, seen.raw.len() as u64, weight);
         }
+        slot.stream = seen.stream.0;
         let is_named = seen.instance_hash != 0;
         let hash = if is_named { seen.instance_hash } else { stream_hash(seen.stream.0) };
         // Who takes part is counted from the first second of a rise, which is known only when it is over; names are kept from then on.
@@ -179,9 +183,13 @@ impl Storms {
     }
 
     /// A record of class `none`: remembered as a possible trigger when it is a warning or worse; else asked for signs of success while
-    /// somebody retries. Costs two comparisons otherwise.
+    /// somebody retries. Costs a count and two comparisons otherwise.
     #[inline]
     pub fn note_ordinary(&mut self, seen: &Occurrence<'_>) {
+        match self.ordinary.get_mut(seen.stream.0 as usize) {
+            Some(count) => *count += 1,
+            None => self.ordinary.resize(seen.stream.0 as usize + 1, 0),
+        }
         if seen.fingerprint.severity >= Severity::Warn {
             if seen.feeds_rate && !seen.late {
                 self.note_trigger(seen);
@@ -353,6 +361,9 @@ impl Storms {
             detector: Detector::new(seen.working.second(), started),
             is_active: false,
             is_told_slow: false,
+            is_served: tells_of_served_request(seen.fingerprint.class, &seen.fingerprint.template),
+            stream: seen.stream.0,
+            ordinary_before: 0,
             first: None,
             diagnosis: None,
             run: (seen.working.0, 0),

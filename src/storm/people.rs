@@ -1,6 +1,7 @@
 //! Who takes part: instances (bottom-64 by hash, so that the same are kept in any order) and targets, with counts.
 
 use crate::diagnosis::spread;
+use std::borrow::Cow;
 
 /// Instances kept.
 const INSTANCES_MAX: usize = 64;
@@ -161,14 +162,14 @@ impl People {
 
     /// The loudest named instances: (name, records), most first, ties by name.
     #[must_use]
-    pub fn loudest(&self, limit: usize) -> Vec<(String, u64)> {
-        top(self.instances.iter().filter(|person| !person.name.is_empty()).map(|person| (&person.name, person.records)), limit)
+    pub fn loudest(&self, limit: usize, shows_secrets: bool) -> Vec<(String, u64)> {
+        top(shows_secrets, self.instances.iter().filter(|person| !person.name.is_empty()).map(|person| (&person.name, person.records)), limit)
     }
 
     /// The most frequent targets: (name, records).
     #[must_use]
-    pub fn top_targets(&self, limit: usize) -> Vec<(String, u64)> {
-        top(self.targets.iter().map(|target| (&target.0, target.1)), limit)
+    pub fn top_targets(&self, limit: usize, shows_secrets: bool) -> Vec<(String, u64)> {
+        top(shows_secrets, self.targets.iter().map(|target| (&target.0, target.1)), limit)
     }
 
     /// Records counted.
@@ -184,8 +185,12 @@ pub const fn stream_hash(stream: u32) -> u64 {
     spread(stream as u64 + 1)
 }
 
-fn top<'a>(entries: impl Iterator<Item = (&'a Box<[u8]>, u64)>, limit: usize) -> Vec<(String, u64)> {
-    let mut rows: Vec<(String, u64)> = entries.map(|(name, records)| (String::from_utf8_lossy(name).into_owned(), records)).collect();
+fn top<'a>(shows_secrets: bool, entries: impl Iterator<Item = (&'a Box<[u8]>, u64)>, limit: usize) -> Vec<(String, u64)> {
+    let shown = |name: &[u8]| {
+        let name = if shows_secrets { Cow::Borrowed(name) } else { crate::secrets::mask(name) };
+        String::from_utf8_lossy(&name).into_owned()
+    };
+    let mut rows: Vec<(String, u64)> = entries.map(|(name, records)| (shown(name), records)).collect();
     rows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     rows.truncate(limit);
     rows

@@ -1,4 +1,3 @@
-use super::super::report::AlertLevel;
 use super::super::text::alert_text;
 use super::*;
 use crate::record::{ClassSource, StreamId};

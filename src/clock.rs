@@ -15,3 +15,9 @@ pub fn of(time: SystemTime) -> UnixNanos {
     let nanos = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
     UnixNanos(i64::try_from(nanos).unwrap_or(i64::MAX))
 }
+
+/// A moment of a clock that never runs backwards: for pacing and deadlines, not for records.
+#[must_use]
+pub fn monotonic() -> std::time::Instant {
+    std::time::Instant::now()
+}

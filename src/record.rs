@@ -100,8 +100,8 @@ impl Severity {
         Some(match &lower[..word.len()] {
             b"trace" | b"trc" | b"finest" | b"finer" | b"verbose" | b"verb" | b"all" => Self::Trace,
             b"debug" | b"dbg" | b"debu" | b"fine" | b"dbug" | b"debug1" | b"debug2" | b"debug3" | b"debug4" | b"debug5" => Self::Debug,
-            b"info" | b"inf" | b"information" | b"informational" | b"notice" | b"note" | b"config" | b"log" | b"default"
-            | b"success" | b"hint" | b"detail" | b"statement" | b"context" => Self::Info,
+            b"info" | b"inf" | b"information" | b"informational" | b"notice" | b"note" | b"config" | b"log" | b"default" | b"success" | b"hint"
+            | b"detail" | b"statement" | b"context" => Self::Info,
             b"warn" | b"warning" | b"wrn" | b"warni" => Self::Warn,
             b"error" | b"err" | b"erro" | b"eror" | b"severe" | b"failure" | b"fail" => Self::Error,
             b"fatal" | b"ftl" | b"fata" | b"crit" | b"critical" | b"alert" | b"emerg" | b"emergency" | b"panic" | b"dpanic" => Self::Fatal,

@@ -11,7 +11,19 @@ pub const HIDDEN: &[u8] = b"***";
 
 /// Words that make a key secret wherever they stand in it (`DB_PASSWORD`, `X-Api-Key`, `access_token`).
 const SECRET_WORDS: [&[u8]; 13] = [
-    b"password", b"passwd", b"passphrase", b"pwd", b"secret", b"token", b"authorization", b"bearer", b"cookie", b"api-key", b"api_key", b"apikey", b"private_key",
+    b"password",
+    b"passwd",
+    b"passphrase",
+    b"pwd",
+    b"secret",
+    b"token",
+    b"authorization",
+    b"bearer",
+    b"cookie",
+    b"api-key",
+    b"api_key",
+    b"apikey",
+    b"private_key",
 ];
 
 /// Longest key that is looked at, in bytes.
@@ -125,7 +137,10 @@ fn secret_at(text: &[u8], at: usize) -> Option<(usize, usize)> {
 }
 
 fn value_len(text: &[u8], from: usize) -> usize {
-    text[from..].iter().take_while(|byte| !matches!(byte, b' ' | b',' | b';' | b'&' | b'"' | b'\'' | b')' | b'}' | b']' | b'\r' | b'\n' | b'\t')).count()
+    text[from..]
+        .iter()
+        .take_while(|byte| !matches!(byte, b' ' | b',' | b';' | b'&' | b'"' | b'\'' | b')' | b'}' | b']' | b'\r' | b'\n' | b'\t'))
+        .count()
 }
 
 #[cfg(test)]
@@ -159,7 +174,14 @@ mod tests {
 
     #[test]
     fn prose_is_left_alone() {
-        for text in ["Failed password for root from 10.0.0.1", "token_count=12 tokens=5", "the bearer of news", "no secret here", "a basic error occurred", ""] {
+        for text in [
+            "Failed password for root from 10.0.0.1",
+            "token_count=12 tokens=5",
+            "the bearer of news",
+            "no secret here",
+            "a basic error occurred",
+            "",
+        ] {
             check(text, text);
         }
     }

@@ -267,7 +267,11 @@ mod tests {
     #[test]
     fn a_clock_that_is_broken_for_good_does_not_stand_still() {
         let year_1970 = -NOON / 1_000_000;
-        check(false, &[(0, Some(year_1970)), (1_000, Some(year_1970)), (9_000, Some(year_1970))], &[(0, true, false), (0, true, false), (9_000, true, false)]);
+        check(
+            false,
+            &[(0, Some(year_1970)), (1_000, Some(year_1970)), (9_000, Some(year_1970))],
+            &[(0, true, false), (0, true, false), (9_000, true, false)],
+        );
     }
 
     #[test]
@@ -345,7 +349,11 @@ mod tests {
 
     #[test]
     fn steps_back_of_two_seconds_are_in_time_and_more_are_late() {
-        check(false, &[(5_000, Some(5_000)), (5_000, Some(3_000)), (5_000, Some(2_999))], &[(5_000, true, false), (3_000, true, false), (2_999, true, true)]);
+        check(
+            false,
+            &[(5_000, Some(5_000)), (5_000, Some(3_000)), (5_000, Some(2_999))],
+            &[(5_000, true, false), (3_000, true, false), (2_999, true, true)],
+        );
     }
 
     #[test]

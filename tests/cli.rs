@@ -1,5 +1,7 @@
 //! The binary as its users see it: what goes in, what comes out, on which stream, with which exit code.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test that cannot go on should stop where it is")]
+
 use assert_cmd::Command;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -375,7 +377,10 @@ fn broker_outage() -> String {
     let start = 1_764_072_060_000_000_000_u64;
     for n in 0..1200_u64 {
         let (at, client) = (start + n * 16_666_667, n % 12);
-        rows += &format!("{at}\torders-{client}\tERROR mq - Connection to mq-1:61616 failed: Connection refused, retrying in 0ms (attempt {})\n", n / 12 + 1);
+        rows += &format!(
+            "{at}\torders-{client}\tERROR mq - Connection to mq-1:61616 failed: Connection refused, retrying in 0ms (attempt {})\n",
+            n / 12 + 1
+        );
     }
     rows + &format!("{}\torders-0\tINFO all orders are through\n", start + 110_000_000_000)
 }
@@ -386,7 +391,11 @@ fn a_storm_is_told_in_the_text_and_its_end_too() {
     let accounting = ran.accounting();
     assert!(accounting["lines_forwarded"].as_u64().unwrap() < 120, "{accounting}");
     let ours: Vec<&str> = ran.stdout().lines().filter(|line| line.starts_with("[squelch] [")).collect();
-    assert!(ours[0].starts_with("[squelch] [CRITICAL] Retry storm: \"Connection to <host> failed: Connection refused, retrying in <dur> (attempt <num>)\""), "{ours:?}");
+    assert!(
+        ours[0]
+            .starts_with("[squelch] [CRITICAL] Retry storm: \"Connection to <host> failed: Connection refused, retrying in <dur> (attempt <num>)\""),
+        "{ours:?}"
+    );
     assert!(ours.last().unwrap().starts_with("[squelch] [OVER] Retry storm"), "{ours:?}");
     assert!(ours.last().unwrap().contains("1,200 records in 20.0s") && ours.last().unwrap().contains("12 instances → mq-1:61616"), "{ours:?}");
     let quiet = run(&["--stats", "json", "--no-storms", "--replay", "-"], broker_outage().as_bytes());

@@ -45,7 +45,11 @@ fn fingerprints_are_what_they_were() {
 #[test]
 fn worked_examples_of_the_documentation_hold() {
     let source = include_str!("../src/fingerprint/mod.rs");
-    let rows: Vec<Vec<&str>> = source.lines().filter_map(|line| line.strip_prefix("//! | `")).map(|row| row.trim_end_matches(" |").trim_end_matches('`').split("` | `").collect()).collect();
+    let rows: Vec<Vec<&str>> = source
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! | `"))
+        .map(|row| row.trim_end_matches(" |").trim_end_matches('`').split("` | `").collect())
+        .collect();
     assert!(rows.len() >= 15, "{} worked examples", rows.len());
     for cells in rows {
         let [line, severity, template, id] = cells[..] else { panic!("a row has four cells: {cells:?}") };

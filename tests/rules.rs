@@ -84,10 +84,22 @@ fn only_http_status_codes_may_decide() {
 
 #[test]
 fn the_most_specific_rule_answers() {
-    check("Failed to connect to [tcp://a:61616] after: 10 attempt(s) continuing to retry.", "activemq.failover.connect-attempts-continuing", "target=\"tcp://a:61616\" attempt=\"10\"");
-    check("Failed to connect to [tcp://a:61616] after: 10 attempt(s)", "activemq.failover.connect-attempts-exhausted", "target=\"tcp://a:61616\" attempt=\"10\"");
+    check(
+        "Failed to connect to [tcp://a:61616] after: 10 attempt(s) continuing to retry.",
+        "activemq.failover.connect-attempts-continuing",
+        "target=\"tcp://a:61616\" attempt=\"10\"",
+    );
+    check(
+        "Failed to connect to [tcp://a:61616] after: 10 attempt(s)",
+        "activemq.failover.connect-attempts-exhausted",
+        "target=\"tcp://a:61616\" attempt=\"10\"",
+    );
     check("FATAL: sorry, too many clients already", "postgres.server.too-many-clients", "error=\"FATAL: sorry, too many clients already\"");
-    check("orders.service: Scheduled restart job, restart counter is at 41.", "supervisors.systemd.scheduled-restart", "attempt=\"41\" instance=\"orders.service\"");
+    check(
+        "orders.service: Scheduled restart job, restart counter is at 41.",
+        "supervisors.systemd.scheduled-restart",
+        "attempt=\"41\" instance=\"orders.service\"",
+    );
     check("net_ratelimit: 77 callbacks suppressed", "loss.kernel.callbacks-suppressed", "instance=\"net_ratelimit\" lost=\"77\"");
     check("Suppressed 120 messages from web.service", "loss.journald.suppressed", "instance=\"web.service\" lost=\"120\"");
     check("order 77 shipped to Bremen", "-", "");
@@ -286,6 +298,7 @@ proptest! {
 /// The same text with all digits of its plain numbers replaced: what the next line of the same template may look like.
 fn other_numbers(text: &[u8], digit: u8) -> Vec<u8> {
     let mut out = text.to_vec();
+    #[expect(clippy::needless_range_loop, reason = "the index looks both ways")]
     for at in 0..out.len() {
         let is_word = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphabetic);
         let run_start = (0..=at).rev().take_while(|&i| text[i].is_ascii_digit()).last();
@@ -315,7 +328,11 @@ mod command {
     #[test]
     fn show_prints_a_rule_and_names_the_nearest_when_there_is_none() {
         squelch().args(["rules", "show", "kafka.java.batch-expired"]).assert().success().stdout(predicate::str::contains("delivery.timeout.ms"));
-        squelch().args(["rules", "show", "kafka.batch-expired"]).assert().code(1).stderr(predicate::str::contains("do you mean kafka.java.batch-expired?"));
+        squelch()
+            .args(["rules", "show", "kafka.batch-expired"])
+            .assert()
+            .code(1)
+            .stderr(predicate::str::contains("do you mean kafka.java.batch-expired?"));
     }
 
     #[test]
@@ -328,7 +345,12 @@ mod command {
         let says = predicate::str::contains("mine.toml:7: rule `mine.one`: does not match its own example").and(predicate::str::contains("1 failed"));
         squelch().args(["rules", "test"]).arg(folder.path()).assert().code(1).stdout(says);
         std::fs::write(&file, "technology = 7\n").expect("it can be written to");
-        squelch().args(["rules", "test"]).arg(&file).assert().code(1).stderr(predicate::str::contains("mine.toml:1: `technology` must be text in quotes"));
+        squelch()
+            .args(["rules", "test"])
+            .arg(&file)
+            .assert()
+            .code(1)
+            .stderr(predicate::str::contains("mine.toml:1: `technology` must be text in quotes"));
         squelch().args(["rules", "test", "nowhere.toml"]).assert().code(1).stderr(predicate::str::contains("cannot read rules from nowhere.toml"));
     }
 }

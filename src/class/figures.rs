@@ -174,9 +174,21 @@ fn contains(text: &[u8], word: &str) -> bool {
 }
 
 fn attempts(message: &[u8], words: &[Word]) -> (Option<Span>, Option<Span>) {
-    const ATTEMPT: [&str; 10] = ["attempt", "attempts", "retry", "attempt_number", "attemptNumber", "retry_count", "retryCount", "reconnect_attempt", "try", "tries"];
+    const ATTEMPT: [&str; 10] =
+        ["attempt", "attempts", "retry", "attempt_number", "attemptNumber", "retry_count", "retryCount", "reconnect_attempt", "try", "tries"];
     const LIMIT: [&str; 12] = [
-        "max_attempts", "maxattempts", "max_retries", "maxretries", "max", "maximum", "limit", "max_tries", "retries_max", "attempts_max", "total_attempts", "max_retry",
+        "max_attempts",
+        "maxattempts",
+        "max_retries",
+        "maxretries",
+        "max",
+        "maximum",
+        "limit",
+        "max_tries",
+        "retries_max",
+        "attempts_max",
+        "total_attempts",
+        "max_retry",
     ];
     let (mut attempt, mut limit) = (None, None);
     for (i, word) in words.iter().enumerate() {
@@ -192,7 +204,9 @@ fn attempts(message: &[u8], words: &[Word]) -> (Option<Span>, Option<Span>) {
             limit = Some(span(word));
             continue;
         }
-        let of = words.get(i + 1).filter(|next| is_number(next) && is_any(message[word.end as usize..next.start as usize].trim_ascii(), &["/", "of", "out of"]));
+        let of = words
+            .get(i + 1)
+            .filter(|next| is_number(next) && is_any(message[word.end as usize..next.start as usize].trim_ascii(), &["/", "of", "out of"]));
         let is_counted = is_any(name, &ATTEMPT) && !is_duration(message, word);
         let is_tail = [" attempts", " tries", " retries"].iter().any(|t| tail.get(..t.len()).is_some_and(|x| x.eq_ignore_ascii_case(t.as_bytes())))
             && is_any(name, &["after"]);
@@ -226,7 +240,22 @@ fn is_duration(message: &[u8], word: &Word) -> bool {
 fn delay(message: &[u8], words: &[Word]) -> Option<Span> {
     const AGAIN: [&str; 10] = ["retry", "reconnect", "again", "attempt", "restart", "next try", "backing off", "back off", "backoff", "re-connect"];
     const WAIT: [&str; 16] = [
-        "wait", "waiting", "sleep", "sleeping", "backoff", "delay", "delaying", "pause", "pausing", "backoff_ms", "delay_ms", "wait_ms", "retry_in", "retry_after", "retry_delay", "next_delay",
+        "wait",
+        "waiting",
+        "sleep",
+        "sleeping",
+        "backoff",
+        "delay",
+        "delaying",
+        "pause",
+        "pausing",
+        "backoff_ms",
+        "delay_ms",
+        "wait_ms",
+        "retry_in",
+        "retry_after",
+        "retry_delay",
+        "next_delay",
     ];
     let mut best: Option<(u8, Span)> = None;
     for word in words {
@@ -267,7 +296,8 @@ fn target(message: &[u8], words: &[Word]) -> Option<Span> {
 
 /// `addr=x:1`, `host='x'`, `upstream: "http://x/"`.
 fn keyed_target(message: &[u8]) -> Option<Span> {
-    const KEYS: [&str; 12] = ["addr=", "address=", "host=", "broker=", "server=", "endpoint=", "upstream: ", "url=", "target=", "brokers=", "hostname=", "address: "];
+    const KEYS: [&str; 12] =
+        ["addr=", "address=", "host=", "broker=", "server=", "endpoint=", "upstream: ", "url=", "target=", "brokers=", "hostname=", "address: "];
     for key in KEYS {
         let Some(at) = message.windows(key.len()).position(|w| w.eq_ignore_ascii_case(key.as_bytes())) else {
             continue;
@@ -333,8 +363,37 @@ fn address(message: &[u8], words: &[Word]) -> Option<Span> {
 fn named_port(message: &[u8], words: &[Word]) -> Option<Span> {
     // What programs count and number; a host of such a name is rarer.
     const COUNTED: [&str; 31] = [
-        "attempt", "attempts", "try", "retry", "retries", "status", "code", "line", "port", "errno", "error", "pid", "tid", "uid", "id", "thread", "shard", "partition", "offset", "row", "column",
-        "size", "count", "total", "took", "level", "version", "delay", "timeout", "backoff", "in",
+        "attempt",
+        "attempts",
+        "try",
+        "retry",
+        "retries",
+        "status",
+        "code",
+        "line",
+        "port",
+        "errno",
+        "error",
+        "pid",
+        "tid",
+        "uid",
+        "id",
+        "thread",
+        "shard",
+        "partition",
+        "offset",
+        "row",
+        "column",
+        "size",
+        "count",
+        "total",
+        "took",
+        "level",
+        "version",
+        "delay",
+        "timeout",
+        "backoff",
+        "in",
     ];
     for word in words {
         if word.kind != Kind::Num || !before(message, word).ends_with(b":") {
@@ -343,7 +402,8 @@ fn named_port(message: &[u8], words: &[Word]) -> Option<Span> {
         let end = word.start as usize - 1;
         let start = message[..end].iter().rposition(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))).map_or(0, |i| i + 1);
         let name = &message[start..end];
-        let is_file = [".go", ".py", ".js", ".rb", ".rs", ".java", ".cc", ".cpp", ".c", ".ts", ".php", ".cs"].iter().any(|e| name.ends_with(e.as_bytes()));
+        let is_file =
+            [".go", ".py", ".js", ".rb", ".rs", ".java", ".cc", ".cpp", ".c", ".ts", ".php", ".cs"].iter().any(|e| name.ends_with(e.as_bytes()));
         if name.len() >= 2 && name[0].is_ascii_alphabetic() && !is_file && !is_any(name, &COUNTED) {
             return Some(Span::new(start, word.end as usize));
         }
@@ -353,11 +413,11 @@ fn named_port(message: &[u8], words: &[Word]) -> Option<Span> {
 
 /// `Connection to orders-db failed`, `cannot connect to 'cache'`.
 fn named_target(message: &[u8]) -> Option<Span> {
-    const PHRASES: [&str; 8] = ["connection to server at ", "connection to ", "connect to ", "connecting to ", "reconnect to ", "reconnecting to ", "reach ", "lookup "];
+    const PHRASES: [&str; 8] =
+        ["connection to server at ", "connection to ", "connect to ", "connecting to ", "reconnect to ", "reconnecting to ", "reach ", "lookup "];
     const STOP: [&str; 30] = [
-        "failed", "failure", "error", "lost", "closed", "refused",
-        "the", "a", "an", "be", "all", "any", "server", "servers", "host", "database", "broker", "remote", "upstream", "backend", "our", "its", "service", "it", "peer", "port", "socket", "node",
-        "db", "proxy",
+        "failed", "failure", "error", "lost", "closed", "refused", "the", "a", "an", "be", "all", "any", "server", "servers", "host", "database",
+        "broker", "remote", "upstream", "backend", "our", "its", "service", "it", "peer", "port", "socket", "node", "db", "proxy",
     ];
     for phrase in PHRASES {
         let Some(at) = message.windows(phrase.len()).position(|w| w.eq_ignore_ascii_case(phrase.as_bytes())) else {
@@ -368,7 +428,9 @@ fn named_target(message: &[u8]) -> Option<Span> {
         let from = from + quote;
         let end = token_end(message, from);
         let name = &message[from..end];
-        let is_name = name.len() >= 2 && name[0].is_ascii_alphanumeric() && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':' | b'/'));
+        let is_name = name.len() >= 2
+            && name[0].is_ascii_alphanumeric()
+            && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b':' | b'/'));
         if is_name && (quote > 0 || !is_any(name, &STOP)) {
             return Some(Span::new(from, end));
         }

@@ -8,9 +8,10 @@ const STEM_BYTES: usize = 5;
 
 /// Pieces of words in lower case, few and rare in ordinary lines, one of which stands in each word of the vocabulary.
 const STEMS: [&str; 57] = [
-    "retry", "retri", "attem", "ext t", "again", "backo", "back-", "backi", "ll su", "resta", "conne", "econn", "estab", "faile", "timeo", "timed", "deadl", " refu", "reach", " host",
-    "name ", "enotf", "epipe", "broke", "ilabl", "gatew", "ansie", "able ", "lecti", "webso", "hands", "has g", "has r", "no le", "no re", " by p", "n a r", "ve up", "ven u", "ng up",
-    " afte", "exhau", "limit", "hrott", "oo ma", "tooma", "ueue ", " open", "overl", " busy", "ack o", " too ", "exite", "xitin", "xit c", "cepti", "; not",
+    "retry", "retri", "attem", "ext t", "again", "backo", "back-", "backi", "ll su", "resta", "conne", "econn", "estab", "faile", "timeo", "timed",
+    "deadl", " refu", "reach", " host", "name ", "enotf", "epipe", "broke", "ilabl", "gatew", "ansie", "able ", "lecti", "webso", "hands", "has g",
+    "has r", "no le", "no re", " by p", "n a r", "ve up", "ven u", "ng up", " afte", "exhau", "limit", "hrott", "oo ma", "tooma", "ueue ", " open",
+    "overl", " busy", "ack o", " too ", "exite", "xitin", "xit c", "cepti", "; not",
 ];
 
 /// Entries of the table; a power of two, so large that different pairs of bytes share one rarely.
@@ -67,7 +68,12 @@ impl Searcher {
                     let offset = whole.windows(STEM_BYTES).position(|w| head(w, 0) == head(text, 0) && w.eq_ignore_ascii_case(text))?;
                     Some(Place { word, text: whole, offset })
                 };
-                Stem { entry: entry([text[STEM_BYTES - 2], text[STEM_BYTES - 1]]), head: head(text, 0), text, words: words.clone().enumerate().filter_map(place).collect() }
+                Stem {
+                    entry: entry([text[STEM_BYTES - 2], text[STEM_BYTES - 1]]),
+                    head: head(text, 0),
+                    text,
+                    words: words.clone().enumerate().filter_map(place).collect(),
+                }
             })
             .collect();
         stems.sort_by_key(|stem| stem.entry);
@@ -131,7 +137,10 @@ mod tests {
             false
         });
         let is_there = |word: &str, start: usize| text[start..].get(..word.len()).is_some_and(|t| t.eq_ignore_ascii_case(word.as_bytes()));
-        let mut expected: Vec<_> = (0..text.len()).flat_map(|start| (0..WORDS.len()).map(move |word| (word, start))).filter(|&(word, start)| is_there(WORDS[word], start)).collect();
+        let mut expected: Vec<_> = (0..text.len())
+            .flat_map(|start| (0..WORDS.len()).map(move |word| (word, start)))
+            .filter(|&(word, start)| is_there(WORDS[word], start))
+            .collect();
         // A word with two stems may be found twice.
         found.sort_unstable();
         found.dedup();

@@ -255,7 +255,16 @@ fn the_last_word_prevails() {
 #[test]
 fn digits_decide_nothing_but_status() {
     assert_eq!(guess(Severity::Error, b"urllib3.exceptions.ConnectionError: x"), guess(Severity::Error, b"urllib3.exceptions.SomethingElse: x"));
-    for message in ["retry=3", "retry 3 in 20ms", "attempt 3 failed", "timeout of 5000ms exceeded", "3 retries left", "failed after 3 attempts", "no retries", "(3/5)"] {
+    for message in [
+        "retry=3",
+        "retry 3 in 20ms",
+        "attempt 3 failed",
+        "timeout of 5000ms exceeded",
+        "3 retries left",
+        "failed after 3 attempts",
+        "no retries",
+        "(3/5)",
+    ] {
         let other: String = message.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
         assert_eq!(guess(Severity::Warn, message.as_bytes()), guess(Severity::Warn, other.as_bytes()), "{message}");
     }
@@ -287,7 +296,16 @@ fn a_delay_is_read_exactly() {
 
 #[test]
 fn a_number_is_whole_or_nothing() {
-    for (text, expected) in [("0", Some(0)), ("13768", Some(13_768)), ("-3", Some(-3)), ("", None), ("-", None), ("1.5", None), ("9223372036854775808", None), ("3x", None)] {
+    for (text, expected) in [
+        ("0", Some(0)),
+        ("13768", Some(13_768)),
+        ("-3", Some(-3)),
+        ("", None),
+        ("-", None),
+        ("1.5", None),
+        ("9223372036854775808", None),
+        ("3x", None),
+    ] {
         assert_eq!(number(text.as_bytes()), expected, "{text}");
     }
 }

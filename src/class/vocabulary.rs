@@ -1,7 +1,7 @@
 //! The generic words: one search for all of them, then cheap looks at what stands round each hit.
 
-use crate::record::{Class, Severity};
 use super::stems::Searcher;
+use crate::record::{Class, Severity};
 use crate::scan::Word;
 use std::sync::OnceLock;
 
@@ -40,7 +40,9 @@ enum Check {
     WorkedAfter,
 }
 
-use Check::{AfterAttempts, Calm, Complaint, Counted, Doing, Dying, Exact, Exited, Free, GaveUpAfter, Phrase, Reached, Status, TimedOut, WorkedAfter};
+use Check::{
+    AfterAttempts, Calm, Complaint, Counted, Doing, Dying, Exact, Exited, Free, GaveUpAfter, Phrase, Reached, Status, TimedOut, WorkedAfter,
+};
 
 /// Stands for a digit-word `429` while words are looked for.
 const OVERLOAD: u8 = 1;
@@ -446,22 +448,48 @@ fn holds(check: Check, word: &str, severity: Severity, message: &[u8], start: us
         // `backoff: 5s` at the left edge is a line of a settings file.
         Counted if word == "backoff" && before.trim_ascii().is_empty() => !is_setting(after) && counts(after),
         Counted => !ends_with_any(before, &["max ", "maximum ", "max. "]) && !is_path(message, start) && counts(after),
-        Reached => near(before, after, &["exceed", "reach", "exhaust", "hit ", "overflow", "failed"]) && !after_word(after, "with url") && !contains(after, "with url"),
+        Reached => {
+            near(before, after, &["exceed", "reach", "exhaust", "hit ", "overflow", "failed"])
+                && !after_word(after, "with url")
+                && !contains(after, "with url")
+        }
         AfterAttempts => near(&[], after, &["attempt", "tries", "retries", "times"]),
         TimedOut => is_timeout(before, after),
         Status => is_status(before, after),
-        Complaint => severity > Severity::Info || (severity == Severity::Unknown && (!after_word(after, "by") || near(&[], after, &["by peer", "by remote", "by server", "by the", "by broker"]))),
+        Complaint => {
+            severity > Severity::Info
+                || (severity == Severity::Unknown
+                    && (!after_word(after, "by") || near(&[], after, &["by peer", "by remote", "by server", "by the", "by broker"])))
+        }
         Calm => severity <= Severity::Info && near(before, after, &["again", "after"]),
-        Dying => (severity >= Severity::Error || contains(before, "fatal")) && near(before, &[], &["not ", "n't ", "unable", "fail", "error", "refused", "timed out", "unavail", "unreach"]),
+        Dying => {
+            (severity >= Severity::Error || contains(before, "fatal"))
+                && near(before, &[], &["not ", "n't ", "unable", "fail", "error", "refused", "timed out", "unavail", "unreach"])
+        }
         GaveUpAfter => {
-            let complains = severity >= Severity::Error || near(before, after, &["fail", "unable", "could not", "not ", "cannot", "error", "exit", "abort"]);
-            is_count_after(before) && complains && severity != Severity::Info && !contains(message, "retrying") && !contains(message, "will retry") && !contains(message, "again")
+            let complains =
+                severity >= Severity::Error || near(before, after, &["fail", "unable", "could not", "not ", "cannot", "error", "exit", "abort"]);
+            is_count_after(before)
+                && complains
+                && severity != Severity::Info
+                && !contains(message, "retrying")
+                && !contains(message, "will retry")
+                && !contains(message, "again")
         }
         WorkedAfter => {
-            let says_so = near(before, &[], &["connected", "restored", "succeeded", "success", "established", "recovered", "resumed", " ready", " ok"]);
-            is_count_after(before) && severity <= Severity::Info && says_so && !near(before, after, &["disconnect", "fail", "not ", "unable", "error"])
+            let says_so =
+                near(before, &[], &["connected", "restored", "succeeded", "success", "established", "recovered", "resumed", " ready", " ok"]);
+            is_count_after(before)
+                && severity <= Severity::Info
+                && says_so
+                && !near(before, after, &["disconnect", "fail", "not ", "unable", "error"])
         }
-        Exited => severity >= Severity::Warn && near(before, after, &["worker", "restart", "respawn"]) || contains(after, "restart") || contains(after, "respawn") || contains(after, "via signal"),
+        Exited => {
+            severity >= Severity::Warn && near(before, after, &["worker", "restart", "respawn"])
+                || contains(after, "restart")
+                || contains(after, "respawn")
+                || contains(after, "via signal")
+        }
     }
 }
 
@@ -502,14 +530,40 @@ fn is_setting(after: &[u8]) -> bool {
     }
     let value = value.trim_ascii_start();
     let words = ["true", "false", "none", "null", "on", "off", "yes", "no", "enabled", "disabled", "{", "["];
-    value.first().is_some_and(|b| is_figure(*b)) || words.iter().any(|w| starts_with(value, w) && !value.get(w.len()).is_some_and(u8::is_ascii_alphanumeric))
+    value.first().is_some_and(|b| is_figure(*b))
+        || words.iter().any(|w| starts_with(value, w) && !value.get(w.len()).is_some_and(u8::is_ascii_alphanumeric))
 }
 
 /// `retry policy`, `reconnect interval`: talk about retrying, not a retry.
 fn is_noun(word: &str, after: &[u8]) -> bool {
     const NOUNS: [&str; 27] = [
-        "policy", "policies", "interval", "count", "config", "configuration", "configured", "enabled", "disabled", "limit", "logic", "strategy", "settings", "setting",
-        "budget", "queue", "topic", "handler", "mechanism", "template", "timeout", "button", "delay", "counter", "loop", "wait", "code",
+        "policy",
+        "policies",
+        "interval",
+        "count",
+        "config",
+        "configuration",
+        "configured",
+        "enabled",
+        "disabled",
+        "limit",
+        "logic",
+        "strategy",
+        "settings",
+        "setting",
+        "budget",
+        "queue",
+        "topic",
+        "handler",
+        "mechanism",
+        "template",
+        "timeout",
+        "button",
+        "delay",
+        "counter",
+        "loop",
+        "wait",
+        "code",
     ];
     let next = after.strip_prefix(b" ").unwrap_or_default();
     let length = next.iter().take_while(|b| b.is_ascii_alphabetic()).count();
@@ -521,8 +575,23 @@ fn is_noun(word: &str, after: &[u8]) -> bool {
 
 fn is_negated(before: &[u8]) -> bool {
     const NEGATIONS: [&str; 17] = [
-        "no ", "not ", "without ", "never ", "zero ", "don't ", "won't ", "doesn't ", "disable ", "disabled ", "enable ", "enabled ", "avoid ", "cannot be ",
-        "without a ", "handle ", "to be ",
+        "no ",
+        "not ",
+        "without ",
+        "never ",
+        "zero ",
+        "don't ",
+        "won't ",
+        "doesn't ",
+        "disable ",
+        "disabled ",
+        "enable ",
+        "enabled ",
+        "avoid ",
+        "cannot be ",
+        "without a ",
+        "handle ",
+        "to be ",
     ];
     NEGATIONS.iter().any(|n| ends_with_word(before, n))
 }
@@ -556,7 +625,9 @@ fn counts(after: &[u8]) -> bool {
             [b' ' | b',' | b'#' | b'=' | b':' | b'(' | b'[' | b'"', tail @ ..] => tail,
             [b, ..] if is_figure(*b) => return true,
             _ => {
-                let Some(tail) = ["number ", "no. ", "no ", "in ", "for ", "of ", "is "].iter().find_map(|w| starts_with(rest, w).then(|| &rest[w.len()..])) else {
+                let Some(tail) =
+                    ["number ", "no. ", "no ", "in ", "for ", "of ", "is "].iter().find_map(|w| starts_with(rest, w).then(|| &rest[w.len()..]))
+                else {
                     return false;
                 };
                 if after.len() - tail.len() > 16 {
@@ -570,14 +641,32 @@ fn counts(after: &[u8]) -> bool {
 
 fn is_timeout(before: &[u8], after: &[u8]) -> bool {
     const KINDS: [&str; 16] = [
-        "connection ", "connect ", "read ", "write ", "request ", "socket ", "due to ", "gateway ", "dial ", "operation ", "handshake ", "query ", "acquire ", "lock wait ", "response ", "network ",
+        "connection ",
+        "connect ",
+        "read ",
+        "write ",
+        "request ",
+        "socket ",
+        "due to ",
+        "gateway ",
+        "dial ",
+        "operation ",
+        "handshake ",
+        "query ",
+        "acquire ",
+        "lock wait ",
+        "response ",
+        "network ",
     ];
     const HAPPENED: [&str; 8] = ["exceeded", "expired", "elapsed", "waiting", "occurred", "reached", "while", "after "];
     if is_setting(after) || is_negated(before) {
         return false;
     }
     let rest = &after[..after.len().min(40)];
-    if ["set to", "is ", "configured", "of "].iter().any(|w| starts_with(rest.trim_ascii_start(), w)) && !contains(rest, "exceeded") && !contains(rest, "elapsed") {
+    if ["set to", "is ", "configured", "of "].iter().any(|w| starts_with(rest.trim_ascii_start(), w))
+        && !contains(rest, "exceeded")
+        && !contains(rest, "elapsed")
+    {
         return false;
     }
     let ends_here = rest.trim_ascii_start().first().is_none_or(|b| matches!(b, b',' | b';' | b'.' | b')' | b':' | b'"' | b'\''));
@@ -586,8 +675,10 @@ fn is_timeout(before: &[u8], after: &[u8]) -> bool {
 
 /// A code where a status stands: behind `status`, `HTTP` and the like, or before its own words.
 fn is_status(before: &[u8], after: &[u8]) -> bool {
-    const WORDS_AFTER: [&str; 7] = [" service unavailable", " too many requests", " bad gateway", " gateway time", " server error", " client error", " error response"];
-    const WORDS_BEFORE: [&str; 12] = ["status", "code", "statuscode", "http", "response", "returned", "with", "got", "received", "status_code", "http_status", "error"];
+    const WORDS_AFTER: [&str; 7] =
+        [" service unavailable", " too many requests", " bad gateway", " gateway time", " server error", " client error", " error response"];
+    const WORDS_BEFORE: [&str; 12] =
+        ["status", "code", "statuscode", "http", "response", "returned", "with", "got", "received", "status_code", "http_status", "error"];
     if WORDS_AFTER.iter().any(|w| starts_with(after, w)) || (before.ends_with(b"\" ") && after.first().is_none_or(|b| *b == b' ')) {
         return true;
     }
@@ -609,7 +700,10 @@ fn near(before: &[u8], after: &[u8], words: &[&str]) -> bool {
 /// Ends with `after 5 ` or `after 5 failed `.
 fn is_count_after(before: &[u8]) -> bool {
     let before = before.strip_suffix(b" ").unwrap_or_default();
-    let before = ["failed", "connection", "retry"].iter().find(|word| ends_with_word(before, word)).map_or(before, |word| before[..before.len() - word.len()].trim_ascii_end());
+    let before = ["failed", "connection", "retry"]
+        .iter()
+        .find(|word| ends_with_word(before, word))
+        .map_or(before, |word| before[..before.len() - word.len()].trim_ascii_end());
     before.last().is_some_and(|b| is_figure(*b)) && ends_with_word(&before[..before.len() - 1], "after ")
 }
 

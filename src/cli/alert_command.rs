@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Commands that run at once.
 const RUNNING_MAX: usize = 4;
@@ -62,7 +62,12 @@ struct Failures {
 impl AlertCommand {
     /// Will run `command` by `sh -c`.
     pub fn new(command: &str) -> Self {
-        Self { command: command.into(), queue: None, workers: Vec::new(), shared: Arc::new(Shared { is_given_up: AtomicBool::new(false), failures: Mutex::default() }) }
+        Self {
+            command: command.into(),
+            queue: None,
+            workers: Vec::new(),
+            shared: Arc::new(Shared { is_given_up: AtomicBool::new(false), failures: Mutex::default() }),
+        }
     }
 
     /// Hands an alert over. Never waits.
@@ -94,8 +99,8 @@ impl AlertCommand {
     pub fn finish(self) {
         let Self { queue, workers, shared, .. } = self;
         drop(queue);
-        let deadline = Instant::now() + DRAIN_MAX;
-        while workers.iter().any(|worker| !worker.is_finished()) && Instant::now() < deadline {
+        let deadline = crate::clock::monotonic() + DRAIN_MAX;
+        while workers.iter().any(|worker| !worker.is_finished()) && crate::clock::monotonic() < deadline {
             thread::sleep(LOOK);
         }
         shared.is_given_up.store(true, Ordering::Relaxed);
@@ -163,12 +168,12 @@ fn deliver(command: &str, record: Vec<u8>, shared: &Shared) -> Result<(), String
 
 /// Waits for the child; `None` when its time was over.
 fn wait(child: &mut Child, shared: &Shared) -> io::Result<Option<ExitStatus>> {
-    let deadline = Instant::now() + RUN_MAX;
+    let deadline = crate::clock::monotonic() + RUN_MAX;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
-        if Instant::now() >= deadline || shared.is_given_up.load(Ordering::Relaxed) {
+        if crate::clock::monotonic() >= deadline || shared.is_given_up.load(Ordering::Relaxed) {
             // The whole group: `sh` alone would leave its children behind.
             let _ = Command::new("sh").arg("-c").arg(format!("kill -KILL -{}", child.id())).stderr(Stdio::null()).status();
             child.kill()?;

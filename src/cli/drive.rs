@@ -356,7 +356,10 @@ impl Drive<'_> {
         let malformed = replay.malformed;
         if malformed.count > 0 {
             let rows = if malformed.count == 1 { "row is" } else { "rows are" };
-            tell(&format!("replay: {} {rows} not unix_ns<TAB>stream<TAB>line and not read; the first is row {}", malformed.count, malformed.first_row));
+            tell(&format!(
+                "replay: {} {rows} not unix_ns<TAB>stream<TAB>line and not read; the first is row {}",
+                malformed.count, malformed.first_row
+            ));
         }
         (end, now)
     }

@@ -3,8 +3,8 @@
 //! Calls the same stages as the engine, in the same order, and keeps what each of them found.
 
 use super::error::{Exit, Failure};
-use super::options::{ExplainArguments, OutputFormat};
 use super::line_time::LineTime;
+use super::options::{ExplainArguments, OutputFormat};
 use super::pipe;
 use crate::class::{self, Guess};
 use crate::clock;
@@ -30,7 +30,9 @@ pub fn run(arguments: &ExplainArguments) -> Result<Exit, Failure> {
         return Ok(Exit::Fine);
     }
     if is_stdin_terminal() {
-        return Err(Failure::new(Exit::Usage, "no line to explain").hint("give it as an argument in quotes, or on stdin: tail -1 app.log | squelch explain"));
+        return Err(
+            Failure::new(Exit::Usage, "no line to explain").hint("give it as an argument in quotes, or on stdin: tail -1 app.log | squelch explain")
+        );
     }
     let mut stdin = io::stdin().lock();
     let mut line = Vec::new();
@@ -126,7 +128,11 @@ fn explain(line: &[u8]) -> Explanation {
         is_partial: envelope.partial == Partial::More,
         message: field("message", envelope.message, line),
         decoded: envelope.decoded.as_deref().map(lossy),
-        masks: template.masks.iter().map(|mask| MaskField { placeholder: mask.placeholder, start: mask.span.start, end: mask.span.end, value: lossy(mask.span.of(masked)) }).collect(),
+        masks: template
+            .masks
+            .iter()
+            .map(|mask| MaskField { placeholder: mask.placeholder, start: mask.span.start, end: mask.span.end, value: lossy(mask.span.of(masked)) })
+            .collect(),
         template: template.text.clone(),
         fingerprint: fingerprint.id().to_string(),
         class: fingerprint.class.as_str(),
@@ -217,7 +223,8 @@ fn write_picture(out: &mut String, explanation: &Explanation, line: &[u8], style
     let text = decoded.unwrap_or_else(|| line.get(explanation.message.start as usize..explanation.message.end as usize).unwrap_or_default());
     let shift = if decoded.is_some() { 0 } else { explanation.message.start };
     let inside = |mask: &&MaskField| mask.start >= shift && (mask.end - shift) as usize <= text.len();
-    let masks: Vec<(u32, u32, &str)> = explanation.masks.iter().filter(inside).map(|mask| (mask.start - shift, mask.end - shift, mask.placeholder)).collect();
+    let masks: Vec<(u32, u32, &str)> =
+        explanation.masks.iter().filter(inside).map(|mask| (mask.start - shift, mask.end - shift, mask.placeholder)).collect();
     write_underlined(out, text, &masks, style)?;
     writeln!(out)?;
     let mut fact = |name: &str, value: &str| writeln!(out, "{}{name:<12}{} {value}", style.on(DIM), style.off());
@@ -235,7 +242,8 @@ fn write_picture(out: &mut String, explanation: &Explanation, line: &[u8], style
 fn write_underlined(out: &mut String, text: &[u8], spans: &[(u32, u32, &str)], style: Style) -> std::fmt::Result {
     writeln!(out, "  {}", visible(text))?;
     let column = |at: u32| visible(text.get(..at as usize).unwrap_or(text)).chars().count();
-    let mut spans: Vec<(usize, usize, &str)> = spans.iter().map(|&(start, end, name)| (column(start), column(end), name)).filter(|(start, end, _)| end > start).collect();
+    let mut spans: Vec<(usize, usize, &str)> =
+        spans.iter().map(|&(start, end, name)| (column(start), column(end), name)).filter(|(start, end, _)| end > start).collect();
     spans.sort_unstable();
     let mut marks = String::new();
     for &(start, end, _) in &spans {

@@ -158,12 +158,17 @@ mod tests {
         let mut output = Vec::new();
         run(input.as_bytes(), &mut output, FingerprintOptions { group }).expect("memory cannot fail");
         let text = String::from_utf8(output).expect("templates are UTF-8");
-        text.lines().map(|row| row.split_once('\t').map(|(number, rest)| (number.to_owned(), rest.to_owned())).expect("every row has a tab")).collect()
+        text.lines()
+            .map(|row| row.split_once('\t').map(|(number, rest)| (number.to_owned(), rest.to_owned())).expect("every row has a tab"))
+            .collect()
     }
 
     #[test]
     fn each_line_has_a_row_and_a_continuation_has_its_records() {
-        let rows = rows("2024-01-02 03:04:05,678 ERROR a.B - order 7 failed\njava.lang.IllegalStateException: no\n\tat a.B.c(B.java:1)\n2024-01-02 03:04:06,678 INFO a.B - fine\n", true);
+        let rows = rows(
+            "2024-01-02 03:04:05,678 ERROR a.B - order 7 failed\njava.lang.IllegalStateException: no\n\tat a.B.c(B.java:1)\n2024-01-02 03:04:06,678 INFO a.B - fine\n",
+            true,
+        );
         assert_eq!(rows.iter().map(|(number, _)| number.as_str()).collect::<Vec<_>>(), ["1", "2", "3", "4"]);
         assert_eq!(rows[0].1, rows[2].1);
         assert!(rows[0].1.contains("no\\nat a.B.c"), "{rows:?}");

@@ -139,6 +139,13 @@ pub struct CollapseArguments {
     /// Templates never show them.
     #[arg(long, help_heading = "Collapsing")]
     pub no_mask_secrets: bool,
+
+    /// Rules of your own: a file or a directory of *.toml (repeatable)
+    ///
+    /// They add to the rules that are compiled in; one with the same id replaces ours. Try them with `squelch rules test`. A mistake in them
+    /// ends squelch with 78 before anything is read.
+    #[arg(long, value_name = "PATH", help_heading = "Collapsing")]
+    pub rules: Vec<PathBuf>,
     /// Open windows at most; the coldest is closed with its summary when there are more
     #[arg(long, value_name = "N", default_value_t = 4096, value_parser = parse_table, hide_short_help = true, help_heading = "Table limits")]
     pub windows_max: usize,
@@ -389,7 +396,8 @@ fn parse_offset(text: &str) -> Result<i32, String> {
         None if digits.len() > 2 && digits.is_ascii() => digits.split_at(digits.len() - 2),
         None => (digits, "0"),
     };
-    let number = |text: &str, most: i32| if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse::<i32>().ok().filter(|&n| n <= most) } else { None };
+    let number =
+        |text: &str, most: i32| if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse::<i32>().ok().filter(|&n| n <= most) } else { None };
     match (number(hours, 18), number(minutes, 59)) {
         (Some(hours), Some(minutes)) => Ok(sign * (hours * 3600 + minutes * 60)),
         _ => Err(wrong()),

@@ -4,8 +4,9 @@ use super::alert_command::{AlertCommand, Alerting};
 use super::drive::{End, Plan};
 use super::error::{Exit, Failure, tell};
 use super::options::{ColorWhen, OutputFormat, PipeArguments, StatsFormat};
+use super::rules;
 use super::signals;
-use crate::engine::{Accounting, Engine};
+use crate::engine::{Accounting, Engine, Options};
 use crate::inputs::reader::{self, Event};
 use crate::outputs::json::JsonOutput;
 use crate::outputs::stats;
@@ -25,7 +26,7 @@ pub fn run(arguments: &PipeArguments) -> Result<Exit, Failure> {
     let (sender, events) = reader::channel();
     let stop = signals::listen(Some(sender.clone())).map_err(|error| Failure::new(Exit::Failure, format!("cannot listen to signals: {error}")))?;
     let writer = start_writer(sender.clone())?;
-    let mut engine = Engine::new(arguments.engine_options(plan.reference()));
+    let mut engine = Engine::new(Options { rules: rules::for_run(&arguments.collapse.rules)?, ..arguments.engine_options(plan.reference()) });
     let style = style(arguments.color, &io::stdout());
     let command = arguments.alert_cmd.as_deref();
     let ended = match arguments.output {
@@ -91,7 +92,8 @@ pub fn check(accounting: &Accounting) -> Result<(), Failure> {
     if accounting.holds() && accounting.open == 0 {
         return Ok(());
     }
-    Err(Failure::new(Exit::Failure, format!("the accounting does not hold: {accounting:?}")).hint("this is a defect of squelch; please report it with the input, if you can share it"))
+    Err(Failure::new(Exit::Failure, format!("the accounting does not hold: {accounting:?}"))
+        .hint("this is a defect of squelch; please report it with the input, if you can share it"))
 }
 
 fn start_writer(wake: SyncSender<Event>) -> Result<Writer, Failure> {

@@ -8,7 +8,7 @@ mod text;
 use super::drive::{End, Plan};
 use super::error::{Exit, Failure};
 use super::options::{ReportArguments, ReportFormat};
-use super::{pipe, signals};
+use super::{pipe, rules, signals};
 use crate::collapse::summary::Summary;
 use crate::engine::{Engine, Forwarded, Sink};
 use crate::inputs::reader;
@@ -36,6 +36,7 @@ pub fn run(arguments: &ReportArguments) -> Result<Exit, Failure> {
     let (sender, events) = reader::channel();
     let stop = signals::listen(Some(sender.clone())).map_err(|error| Failure::new(Exit::Failure, format!("cannot listen to signals: {error}")))?;
     let mut options = arguments.collapse.engine_options(&arguments.input, plan.reference());
+    options.rules = rules::for_run(&arguments.collapse.rules)?;
     options.totals = true;
     let mut engine = Engine::new(options);
     let mut tally = Tally { names: StreamNames::default(), line: Vec::new(), bytes_out: 0, storms: Vec::new(), progress: progress(&plan) };
@@ -45,7 +46,14 @@ pub fn run(arguments: &ReportArguments) -> Result<Exit, Failure> {
     }
     let templates = engine.templates();
     let groups = findings::groups(&templates);
-    let findings = Findings { accounting: engine.accounting(), bytes_out: tally.bytes_out, templates, groups, storms: tally.storms, diagnoses: engine.diagnoses() };
+    let findings = Findings {
+        accounting: engine.accounting(),
+        bytes_out: tally.bytes_out,
+        templates,
+        groups,
+        storms: tally.storms,
+        diagnoses: engine.diagnoses(),
+    };
     let top = arguments.top.unwrap_or(TOP_DEFAULT);
     let text = match arguments.output {
         ReportFormat::Json => json::render(&findings, arguments.top),
@@ -83,7 +91,8 @@ fn progress(plan: &Plan) -> Option<Progress> {
         return None;
     }
     let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes} · {binary_bytes_per_sec} · {eta} left").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes} · {binary_bytes_per_sec} · {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.set_style(style);
     Some(Progress { bar, bytes_read: Arc::clone(&plan.bytes_read) })
 }

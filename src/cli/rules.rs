@@ -1,11 +1,13 @@
 //! `squelch rules list|show|test`: what the rule packs hold, and whether their examples still hold.
 
+use super::error::{Exit, Failure};
 use crate::record::Class;
 use crate::rules::{Field, Origin, Rule, RuleError, RuleSet, Source, examples, packs};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Options of `squelch rules`.
 #[derive(Clone, Debug, Args)]
@@ -105,6 +107,21 @@ pub fn load(files: &[RuleFile]) -> Result<RuleSet, Vec<RuleError>> {
     let mut sources: Vec<Source<'_>> = packs::sources().collect();
     sources.extend(files.iter().map(|(name, text)| Source { name, text, origin: Origin::User }));
     RuleSet::load(sources.into_iter())
+}
+
+/// The rules for a run: ours and those of `paths`, or `None` where only ours apply (the engine has them).
+///
+/// # Errors
+/// Everything that is wrong in the user's files, with the exit code of a bad configuration.
+pub fn for_run(paths: &[PathBuf]) -> Result<Option<Arc<RuleSet>>, Failure> {
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let files = read(paths).map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
+    load(&files).map(|set| Some(Arc::new(set))).map_err(|errors| {
+        let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        Failure::new(Exit::Configuration, told.join("\nsquelch: error: ")).hint("`squelch rules test FILE` checks rules before they are used")
+    })
 }
 
 /// Lists the rules by id.

@@ -403,7 +403,7 @@ impl Pace {
     }
 
     fn missing(&mut self, at: i64) -> Duration {
-        let (first, begun) = *self.begun.get_or_insert_with(|| (at, Instant::now()));
+        let (first, begun) = *self.begun.get_or_insert_with(|| (at, crate::clock::monotonic()));
         Duration::from_secs_f64((at - first).max(0) as f64 / 1e9 / self.speed).saturating_sub(begun.elapsed())
     }
 }

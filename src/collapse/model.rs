@@ -15,12 +15,30 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 enum Step {
     /// A record: fingerprint, stream, ms since the last one (may be negative), instance, lines, worker, late.
-    Record { index: u32, stream: u32, later_ms: i64, instance: u8, lines: u32, late: bool },
-    Advance { later_ms: i64 },
-    Storm { index: u32, is_on: bool },
-    Companions { instance: u8 },
-    Forget { index: u32 },
-    EndStream { stream: u32 },
+    Record {
+        index: u32,
+        stream: u32,
+        later_ms: i64,
+        instance: u8,
+        lines: u32,
+        late: bool,
+    },
+    Advance {
+        later_ms: i64,
+    },
+    Storm {
+        index: u32,
+        is_on: bool,
+    },
+    Companions {
+        instance: u8,
+    },
+    Forget {
+        index: u32,
+    },
+    EndStream {
+        stream: u32,
+    },
     Drain,
 }
 

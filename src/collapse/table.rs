@@ -528,7 +528,9 @@ impl Collapse {
             .filter(|member| {
                 let entry = &self.entries[*member as usize];
                 let class = entry.fingerprint.as_ref().map_or(Class::None, |fingerprint| fingerprint.class);
-                class.is_retry_like() && !class.is_final_outcome() && entry.window.as_ref().is_some_and(|window| may_hold(window, occurrence.instance_hash, target))
+                class.is_retry_like()
+                    && !class.is_final_outcome()
+                    && entry.window.as_ref().is_some_and(|window| may_hold(window, occurrence.instance_hash, target))
             })
             .collect();
         self.close_all(ended, CloseReason::FinalOutcome, Some(occurrence.fingerprint), out);

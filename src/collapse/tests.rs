@@ -504,7 +504,8 @@ fn the_footer_shows_the_busiest_first() {
         bench.at(GUESS, i * 100);
         bench.at(ORDINARY, i * 100);
     }
-    let rows: Vec<(u64, String)> = bench.collapse.busiest(5).into_iter().map(|Busy { fingerprint, absorbed, .. }| (absorbed, fingerprint.template.to_string())).collect();
+    let rows: Vec<(u64, String)> =
+        bench.collapse.busiest(5).into_iter().map(|Busy { fingerprint, absorbed, .. }| (absorbed, fingerprint.template.to_string())).collect();
     assert_eq!(rows.len(), 2);
     assert_eq!(rows[0], (99, "connection failed, retrying in <num>ms".to_owned()));
 }

@@ -105,7 +105,11 @@ mod tests {
     #[test]
     fn a_rule_is_asked_before_generic_words() {
         let classifier = Classifier::new(None);
-        let said = classifier.classify(Severity::Warn, b"[Producer clientId=p-1] Connection to node -1 (mq/10.0.0.1:9092) could not be established. Node may not be available.", [].into_iter());
+        let said = classifier.classify(
+            Severity::Warn,
+            b"[Producer clientId=p-1] Connection to node -1 (mq/10.0.0.1:9092) could not be established. Node may not be available.",
+            [].into_iter(),
+        );
         assert!(matches!(said.source, ClassSource::Rule(_)), "{said:?}");
         assert!(said.guess.class.is_retry_like());
     }
@@ -113,7 +117,11 @@ mod tests {
     #[test]
     fn an_error_text_beside_the_message_is_asked_when_the_message_says_nothing() {
         let classifier = Classifier::new(None);
-        let said = classifier.classify(Severity::Error, b"sending alert did not work", [&b"dial tcp 10.0.0.1:9093: connect: connection refused"[..]].into_iter());
+        let said = classifier.classify(
+            Severity::Error,
+            b"sending alert did not work",
+            [&b"dial tcp 10.0.0.1:9093: connect: connection refused"[..]].into_iter(),
+        );
         assert_eq!(said.guess.class, Class::Failure);
         assert_eq!(said.guess.target, None);
     }

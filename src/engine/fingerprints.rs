@@ -111,7 +111,8 @@ impl Fingerprints {
 
     /// Forgets the coldest sixteenth; the caller has each of them flushed by the other stages.
     pub(super) fn forget_coldest(&mut self, mut forget: impl FnMut(FingerprintIndex)) {
-        let mut by_age: Vec<(UnixNanos, u64, u32)> = self.by_hash.iter().map(|&i| (self.entries[i as usize].last, self.entries[i as usize].born, i)).collect();
+        let mut by_age: Vec<(UnixNanos, u64, u32)> =
+            self.by_hash.iter().map(|&i| (self.entries[i as usize].last, self.entries[i as usize].born, i)).collect();
         let count = (by_age.len() / 16).max(1);
         if count < by_age.len() {
             by_age.select_nth_unstable(count);

@@ -30,6 +30,8 @@ pub(super) struct StormStage {
     risen: Vec<Risen>,
     told: Vec<StormEvent>,
     now: UnixNanos,
+    /// Second in which each fingerprint was last looked at: states change once a second at most, so that is often enough.
+    looked_at: Vec<i64>,
 }
 
 impl StormStage {
@@ -41,7 +43,7 @@ impl StormStage {
             rules: Some(rules_of(options.rules.as_ref())),
         };
         let storms = options.storms.then(|| Storms::new(of_storms));
-        Self { storms, risen: Vec::new(), told: Vec::new(), now: UnixNanos(i64::MIN) }
+        Self { storms, risen: Vec::new(), told: Vec::new(), now: UnixNanos(i64::MIN), looked_at: Vec::new() }
     }
 
     /// A record, before the collapse sees it.
@@ -52,6 +54,14 @@ impl StormStage {
             return storms.note_ordinary(seen);
         }
         storms.observe(seen, &mut |event| self.told.push(event));
+        let (index, second) = (seen.index.0 as usize, seen.working.second());
+        if index >= self.looked_at.len() {
+            self.looked_at.resize(index + 1, i64::MIN);
+        }
+        if self.told.is_empty() && self.looked_at[index] == second {
+            return;
+        }
+        self.looked_at[index] = second;
         if storms.is_pending_or_firing(seen.index)
             && let Err(at) = self.risen.binary_search_by_key(&seen.index, |risen| risen.index)
         {
@@ -72,7 +82,12 @@ impl StormStage {
     #[inline]
     pub(super) fn advance(&mut self, now: UnixNanos, collapse: &mut Collapse, accounting: &mut Accounting, sink: &mut dyn Sink) {
         let Some(storms) = &mut self.storms else { return };
+        let is_same_second = now.second() <= self.now.second();
         self.now = self.now.max(now);
+        if is_same_second {
+            // Storms go by whole seconds.
+            return;
+        }
         storms.advance(now, &mut |event| self.told.push(event));
         self.settle(collapse, accounting, sink);
     }
@@ -97,6 +112,9 @@ impl StormStage {
             storms.forget(index);
         }
         self.risen.retain(|risen| risen.index != index);
+        if let Some(looked_at) = self.looked_at.get_mut(index.0 as usize) {
+            *looked_at = i64::MIN;
+        }
     }
 
     /// Storms that go on now.

@@ -248,7 +248,11 @@ impl<'a> Peeler<'a> {
     /// Past ` AM`, ` PM`, ` UTC` and the like, which the scanner may leave outside its word.
     fn past_zone(&self, end: usize) -> usize {
         let mut end = end;
-        if self.byte(end) == b' ' && matches!(self.byte(end + 1) | 0x20, b'a' | b'p') && self.byte(end + 2) | 0x20 == b'm' && !self.byte(end + 3).is_ascii_alphanumeric() {
+        if self.byte(end) == b' '
+            && matches!(self.byte(end + 1) | 0x20, b'a' | b'p')
+            && self.byte(end + 2) | 0x20 == b'm'
+            && !self.byte(end + 3).is_ascii_alphanumeric()
+        {
             end += 3;
         }
         if self.byte(end) == b' ' {

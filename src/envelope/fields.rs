@@ -7,9 +7,46 @@ use crate::scan::Kind;
 
 /// Words that end with a colon in messages at least as often as logger names do: they stay in the message.
 const PROSE: [&[u8]; 40] = [
-    b"error", b"errors", b"exception", b"failure", b"failed", b"fail", b"timeout", b"warning", b"cause", b"caused", b"reason", b"result", b"status",
-    b"retry", b"retrying", b"connect", b"connection", b"read", b"write", b"dial", b"open", b"close", b"send", b"recv", b"lookup", b"listen", b"accept",
-    b"bind", b"get", b"post", b"put", b"delete", b"fetch", b"note", b"usage", b"unable", b"invalid", b"traceback", b"panic", b"message",
+    b"error",
+    b"errors",
+    b"exception",
+    b"failure",
+    b"failed",
+    b"fail",
+    b"timeout",
+    b"warning",
+    b"cause",
+    b"caused",
+    b"reason",
+    b"result",
+    b"status",
+    b"retry",
+    b"retrying",
+    b"connect",
+    b"connection",
+    b"read",
+    b"write",
+    b"dial",
+    b"open",
+    b"close",
+    b"send",
+    b"recv",
+    b"lookup",
+    b"listen",
+    b"accept",
+    b"bind",
+    b"get",
+    b"post",
+    b"put",
+    b"delete",
+    b"fetch",
+    b"note",
+    b"usage",
+    b"unable",
+    b"invalid",
+    b"traceback",
+    b"panic",
+    b"message",
 ];
 
 /// Numbers, groups and names found before the level: which is pid, thread, logger.
@@ -203,7 +240,8 @@ fn is_header_group(p: &Peeler<'_>, at: usize, close: usize, before: usize) -> bo
                 equals |= b == b'=';
                 last = b;
             }
-            let errno = matches!(text.first(), Some(b'E' | b'e' | b'W')) && [&b"Errno"[..], b"errno", b"WinError", b"error"].iter().any(|start| text.starts_with(start));
+            let errno = matches!(text.first(), Some(b'E' | b'e' | b'W'))
+                && [&b"Errno"[..], b"errno", b"WinError", b"error"].iter().any(|start| text.starts_with(start));
             !errno && !pair && (before == 0 || !blank || equals || has_word())
         }
     }
@@ -281,21 +319,30 @@ fn logger_at(p: &Peeler<'_>, at: usize, component_seen: bool) -> Option<(Span, u
     if scan.length == 0 || scan.length >= LONGEST_NAME || scan.foreign {
         return None;
     }
-    if p.word_at(at).is_some_and(|w| matches!(w.kind, Kind::Ip | Kind::Host | Kind::Hex | Kind::Uuid | Kind::Dur | Kind::Size) && w.end as usize + 1 >= full) {
+    if p.word_at(at)
+        .is_some_and(|w| matches!(w.kind, Kind::Ip | Kind::Host | Kind::Hex | Kind::Uuid | Kind::Dur | Kind::Size) && w.end as usize + 1 >= full)
+    {
         return None;
     }
     let colon = p.byte(full - 1) == b':';
     let closes = p.byte(full - 1) == b']' && !scan.bracket;
     let end = full - usize::from(colon || closes);
     let name = p.text(at, end);
-    if name.is_empty() || matches!(name[name.len() - 1], b'r' | b'n' | b'e' | b's') && [&b"Error"[..], b"Exception", b"Failure", b"Errors"].iter().any(|e| name.ends_with(e)) {
+    if name.is_empty()
+        || matches!(name[name.len() - 1], b'r' | b'n' | b'e' | b's')
+            && [&b"Error"[..], b"Exception", b"Failure", b"Errors"].iter().any(|e| name.ends_with(e))
+    {
         return None;
     }
     let parts = scan.odd == 0 && (scan.dots > 0 || scan.colons) && first.is_ascii_alphabetic();
     let dotted = parts || (scan.slash && first != b'/');
     let span = Span::new(at, end);
     if colon {
-        let single = !component_seen && p.env.logger.is_none() && !is_code(name) && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')) && !is_prose(name);
+        let single = !component_seen
+            && p.env.logger.is_none()
+            && !is_code(name)
+            && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+            && !is_prose(name);
         return (dotted || single).then_some((span, full, true));
     }
     if closes {
@@ -460,5 +507,6 @@ pub(super) fn without_level(p: &mut Peeler<'_>, found: &mut Found, tokens: usize
 }
 
 fn is_word(text: &[u8]) -> bool {
-    text.first().is_some_and(u8::is_ascii_alphabetic) && text.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'$' | b':' | b'/'))
+    text.first().is_some_and(u8::is_ascii_alphabetic)
+        && text.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'$' | b':' | b'/'))
 }

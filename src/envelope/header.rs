@@ -4,8 +4,8 @@
 //! ambiguous ends it. Without a stamp or a level there is no header.
 
 use super::cursor::{LONGEST_NAME, Peeler};
-use super::level::{Level, Style, is_no_prose, level_at};
 use super::fields::{after_level, assign, is_dotted, without_level};
+use super::level::{Level, Style, is_no_prose, level_at};
 use super::{known, stamp, tag};
 use crate::record::{Severity, Span};
 use crate::scan::Kind;
@@ -220,7 +220,9 @@ fn end_of_word(p: &Peeler<'_>, at: usize, tokens: usize, starts_with_number: &mu
 fn is_name_like(p: &Peeler<'_>, from: usize, to: usize) -> bool {
     let token = p.text(from, to);
     let (Some(&first), Some(&last)) = (token.first(), token.last()) else { return false };
-    if !(first.is_ascii_alphanumeric() || matches!(first, b'/' | b'_' | b'@' | b'*' | b'#')) || !(last.is_ascii_alphanumeric() || matches!(last, b')' | b']' | b':' | b'>' | b'#')) {
+    if !(first.is_ascii_alphanumeric() || matches!(first, b'/' | b'_' | b'@' | b'*' | b'#'))
+        || !(last.is_ascii_alphanumeric() || matches!(last, b')' | b']' | b':' | b'>' | b'#'))
+    {
         return false;
     }
     let (mut parts, mut capitals, mut digit) = (false, token.len() >= 2, false);
@@ -303,7 +305,9 @@ fn find_level(p: &Peeler<'_>, start: usize, found: &mut Found, seen: (usize, Opt
             let plain = token.iter().all(u8::is_ascii_alphanumeric);
             let bracketed = plain && p.byte(next) == b'[' && level_at(p, next).is_some_and(|level| level.style == Style::Bracketed);
             // PostgreSQL: `[71]: [3-1] user=ada,db=shop FATAL:  ...`
-            let pairs = (trial.groups[0].is_some() || token.starts_with(b"pid=") || token.starts_with(b"tid=")) && token.contains(&b'=') && !token.iter().any(|b| matches!(b, b'"' | b'\'' | b'('));
+            let pairs = (trial.groups[0].is_some() || token.starts_with(b"pid=") || token.starts_with(b"tid="))
+                && token.contains(&b'=')
+                && !token.iter().any(|b| matches!(b, b'"' | b'\'' | b'('));
             if token.is_empty() || !(is_name_like(p, at, end) || (followed && plain) || bracketed || pairs || token[0] == b'@') {
                 return None;
             }
@@ -364,7 +368,8 @@ fn is_at_level_place(p: &Peeler<'_>, at: usize, level: Level, tokens: usize, sep
         Style::Lower => {
             let word = p.text(at, level.end);
             let after = p.skip_blanks(level.end);
-            let structured = bar || matches!(p.byte(after), b'[' | b':' | b'(') || (p.byte(after) == b'-' && p.byte(after + 1) == b' ') || after > level.end + 1;
+            let structured =
+                bar || matches!(p.byte(after), b'[' | b':' | b'(') || (p.byte(after) == b'-' && p.byte(after + 1) == b' ') || after > level.end + 1;
             (tokens == 0 || separated || found.numbers[0].is_some() || found.groups[0].is_some()) && (structured || is_no_prose(word) || tokens == 0)
         }
         Style::Letter => {
@@ -381,7 +386,11 @@ fn keeps_word(level: Level, p: &Peeler<'_>, at: usize) -> bool {
     let after = p.skip_blanks(level.end);
     match level.style {
         Style::Lower => {
-            p.byte(level.end) == b' ' && !is_no_prose(word) && !matches!(p.byte(after), b'[' | b'|' | b':' | b'(') && after == level.end + 1 && !(p.byte(after) == b'-' && p.byte(after + 1) == b' ')
+            p.byte(level.end) == b' '
+                && !is_no_prose(word)
+                && !matches!(p.byte(after), b'[' | b'|' | b':' | b'(')
+                && after == level.end + 1
+                && !(p.byte(after) == b'-' && p.byte(after + 1) == b' ')
         }
         Style::Title => p.byte(level.end) == b':' && level.severity >= Severity::Error,
         _ => false,
@@ -417,7 +426,9 @@ fn level_first(p: &mut Peeler<'_>, start: usize, nested: bool) -> Peeled {
     // Python's basicConfig: `LEVEL:logger:message`
     if level.style == Style::Upper && next == b':' && !matches!(p.byte(level.end + 1), b' ' | b'\t' | 0) {
         let rest = p.rest(level.end + 1);
-        let Some(colon) = rest.iter().take(LONGEST_NAME).position(|&b| matches!(b, b':' | b' ')).filter(|&i| rest[i] == b':' && i > 0) else { return Peeled::Nothing };
+        let Some(colon) = rest.iter().take(LONGEST_NAME).position(|&b| matches!(b, b':' | b' ')).filter(|&i| rest[i] == b':' && i > 0) else {
+            return Peeled::Nothing;
+        };
         p.layer("python");
         p.set_severity(level.severity);
         p.env.logger = Some(Span::new(level.end + 1, level.end + 1 + colon));
@@ -428,7 +439,12 @@ fn level_first(p: &mut Peeler<'_>, start: usize, nested: bool) -> Peeled {
     if level.style == Style::Lower && next == b':' {
         let at = p.skip_blanks(level.end + 1);
         let end = p.token_end(at);
-        if let Some(open) = p.text(at, end).iter().position(|&b| b == b'[').filter(|&open| p.group_end(at + open) == Some(end.saturating_sub(1)) && is_dotted(p.text(at, at + open))) {
+        if let Some(open) = p
+            .text(at, end)
+            .iter()
+            .position(|&b| b == b'[')
+            .filter(|&open| p.group_end(at + open) == Some(end.saturating_sub(1)) && is_dotted(p.text(at, at + open)))
+        {
             p.layer("dotnet");
             p.set_severity(level.severity);
             p.env.logger = Some(Span::new(at, at + open));

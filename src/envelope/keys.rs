@@ -138,7 +138,10 @@ impl Fields {
                 self.extra(place, key, part);
             }
             Role::Code => {
-                let code = span.len() <= LONGEST_CODE && !span.is_empty() && !matches!(value, Value::Array(_)) && !matches!(span.of(p.line), b"true" | b"false" | b"null");
+                let code = span.len() <= LONGEST_CODE
+                    && !span.is_empty()
+                    && !matches!(value, Value::Array(_))
+                    && !matches!(span.of(p.line), b"true" | b"false" | b"null");
                 self.extra(place, key, if code { ExtraPart::Code(span) } else { ExtraPart::Key });
             }
             Role::Skip => self.stream |= name == b"stream",
@@ -317,35 +320,164 @@ fn role(place: Place, key: &[u8]) -> Role {
 
 fn top(key: &[u8]) -> Role {
     match key {
-        b"time" | b"timestamp" | b"ts" | b"@timestamp" | b"t" | b"@t" | b"datetime" | b"date" | b"asctime" | b"Timestamp" | b"eventTime" | b"event_time"
-        | b"logTime" | b"written_at" | b"timeMillis" | b"__REALTIME_TIMESTAMP" | b"_SOURCE_REALTIME_TIMESTAMP" | b"T" | b"Time" => {
-            if key.starts_with(b"_S") { Role::Skip } else { Role::Time }
+        b"time"
+        | b"timestamp"
+        | b"ts"
+        | b"@timestamp"
+        | b"t"
+        | b"@t"
+        | b"datetime"
+        | b"date"
+        | b"asctime"
+        | b"Timestamp"
+        | b"eventTime"
+        | b"event_time"
+        | b"logTime"
+        | b"written_at"
+        | b"timeMillis"
+        | b"__REALTIME_TIMESTAMP"
+        | b"_SOURCE_REALTIME_TIMESTAMP"
+        | b"T"
+        | b"Time" => {
+            if key.starts_with(b"_S") {
+                Role::Skip
+            } else {
+                Role::Time
+            }
         }
-        b"level" | b"severity" | b"lvl" | b"@l" | b"levelname" | b"log.level" | b"loglevel" | b"log_level" | b"logLevel" | b"SeverityText" | b"severity_text"
-        | b"severityText" | b"severityNumber" | b"SeverityNumber" | b"severity_number" | b"PRIORITY" | b"s" | b"Level" | b"LogLevel" | b"L" | b"level_name"
-        | b"Severity" => Role::Level,
+        b"level" | b"severity" | b"lvl" | b"@l" | b"levelname" | b"log.level" | b"loglevel" | b"log_level" | b"logLevel" | b"SeverityText"
+        | b"severity_text" | b"severityText" | b"severityNumber" | b"SeverityNumber" | b"severity_number" | b"PRIORITY" | b"s" | b"Level"
+        | b"LogLevel" | b"L" | b"level_name" | b"Severity" => Role::Level,
         b"msg" | b"message" | b"@m" | b"MESSAGE" | b"Message" | b"Msg" | b"M" | b"short_message" | b"RenderedMessage" => Role::Message(1),
         b"@mt" | b"MessageTemplate" | b"textPayload" | b"Body" | b"body" => Role::Message(2),
         b"event" | b"text" => Role::Message(3),
         b"log" => Role::Message(4),
-        b"logger" | b"logger_name" | b"name" | b"loggerName" | b"log.logger" | b"SourceContext" | b"category" | b"Category" | b"component" | b"c" | b"target"
-        | b"channel" | b"SYSLOG_IDENTIFIER" | b"logName" | b"N" => Role::Logger,
-        b"thread" | b"thread_name" | b"threadName" | b"process.thread.name" | b"goroutine" | b"tid" | b"thread_id" | b"threadId" | b"ctx" | b"ThreadId" => Role::Thread,
+        b"logger" | b"logger_name" | b"name" | b"loggerName" | b"log.logger" | b"SourceContext" | b"category" | b"Category" | b"component" | b"c"
+        | b"target" | b"channel" | b"SYSLOG_IDENTIFIER" | b"logName" | b"N" => Role::Logger,
+        b"thread"
+        | b"thread_name"
+        | b"threadName"
+        | b"process.thread.name"
+        | b"goroutine"
+        | b"tid"
+        | b"thread_id"
+        | b"threadId"
+        | b"ctx"
+        | b"ThreadId" => Role::Thread,
         b"pid" | b"_PID" | b"process" | b"process.pid" | b"processId" | b"ProcessId" | b"process_id" => Role::Pid,
         b"hostname" | b"_HOSTNAME" | b"host.name" | b"HOSTNAME" | b"MachineName" => Role::Host,
-        b"pod" | b"pod_name" | b"podName" | b"k8s.pod.name" | b"kubernetes.pod_name" | b"kubernetes.pod.name" | b"service.instance.id" | b"container_name"
+        b"pod"
+        | b"pod_name"
+        | b"podName"
+        | b"k8s.pod.name"
+        | b"kubernetes.pod_name"
+        | b"kubernetes.pod.name"
+        | b"service.instance.id"
+        | b"container_name"
         | b"CONTAINER_NAME" => Role::Instance,
-        b"error" | b"err" | b"exception" | b"cause" | b"error.message" | b"exception.message" | b"errmsg" | b"errorMessage" | b"error_message" | b"exc_info"
-        | b"@x" | b"stack" | b"stack_trace" | b"stacktrace" | b"error.stack_trace" | b"exception.stacktrace" | b"Exception" | b"reason" => Role::Text,
-        b"status" | b"statusCode" | b"status_code" | b"code" | b"errno" | b"error_code" | b"errorCode" | b"error.code" | b"err.code" | b"sqlstate" | b"sqlState"
-        | b"SQLSTATE" | b"sql_state" | b"exit_code" | b"exitCode" | b"exitcode" | b"grpc.code" | b"grpc_code" | b"grpcCode" | b"grpc.status" | b"http_status"
-        | b"http.status_code" | b"http.response.status_code" | b"httpStatus" | b"exception.class" | b"exception_class" | b"exceptionClass" | b"exception.type"
-        | b"error.type" | b"error_type" | b"errorType" | b"error.kind" | b"state_code" | b"signal" => Role::Code,
-        b"caller" | b"source" | b"file" | b"line" | b"lineno" | b"func" | b"funcName" | b"function" | b"pathname" | b"filename" | b"trace_id" | b"traceId"
-        | b"span_id" | b"spanId" | b"trace.id" | b"span.id" | b"transaction.id" | b"request_id" | b"requestId" | b"req_id" | b"reqId" | b"correlation_id"
-        | b"correlationId" | b"@tr" | b"@sp" | b"@i" | b"v" | b"@version" | b"ecs.version" | b"version" | b"seq" | b"id" | b"dd.trace_id" | b"dd.span_id"
-        | b"stream" | b"contextMap" | b"endOfBatch" | b"threadPriority" | b"loggerFqcn" | b"levelno" | b"level_value" | b"host" | b"insertId" | b"extra"
-        | b"context" | b"EventId" | b"attrs" | b"logging.googleapis.com/trace" | b"logging.googleapis.com/spanId" | b"TraceId" | b"SpanId" => Role::Skip,
+        b"error"
+        | b"err"
+        | b"exception"
+        | b"cause"
+        | b"error.message"
+        | b"exception.message"
+        | b"errmsg"
+        | b"errorMessage"
+        | b"error_message"
+        | b"exc_info"
+        | b"@x"
+        | b"stack"
+        | b"stack_trace"
+        | b"stacktrace"
+        | b"error.stack_trace"
+        | b"exception.stacktrace"
+        | b"Exception"
+        | b"reason" => Role::Text,
+        b"status"
+        | b"statusCode"
+        | b"status_code"
+        | b"code"
+        | b"errno"
+        | b"error_code"
+        | b"errorCode"
+        | b"error.code"
+        | b"err.code"
+        | b"sqlstate"
+        | b"sqlState"
+        | b"SQLSTATE"
+        | b"sql_state"
+        | b"exit_code"
+        | b"exitCode"
+        | b"exitcode"
+        | b"grpc.code"
+        | b"grpc_code"
+        | b"grpcCode"
+        | b"grpc.status"
+        | b"http_status"
+        | b"http.status_code"
+        | b"http.response.status_code"
+        | b"httpStatus"
+        | b"exception.class"
+        | b"exception_class"
+        | b"exceptionClass"
+        | b"exception.type"
+        | b"error.type"
+        | b"error_type"
+        | b"errorType"
+        | b"error.kind"
+        | b"state_code"
+        | b"signal" => Role::Code,
+        b"caller"
+        | b"source"
+        | b"file"
+        | b"line"
+        | b"lineno"
+        | b"func"
+        | b"funcName"
+        | b"function"
+        | b"pathname"
+        | b"filename"
+        | b"trace_id"
+        | b"traceId"
+        | b"span_id"
+        | b"spanId"
+        | b"trace.id"
+        | b"span.id"
+        | b"transaction.id"
+        | b"request_id"
+        | b"requestId"
+        | b"req_id"
+        | b"reqId"
+        | b"correlation_id"
+        | b"correlationId"
+        | b"@tr"
+        | b"@sp"
+        | b"@i"
+        | b"v"
+        | b"@version"
+        | b"ecs.version"
+        | b"version"
+        | b"seq"
+        | b"id"
+        | b"dd.trace_id"
+        | b"dd.span_id"
+        | b"stream"
+        | b"contextMap"
+        | b"endOfBatch"
+        | b"threadPriority"
+        | b"loggerFqcn"
+        | b"levelno"
+        | b"level_value"
+        | b"host"
+        | b"insertId"
+        | b"extra"
+        | b"context"
+        | b"EventId"
+        | b"attrs"
+        | b"logging.googleapis.com/trace"
+        | b"logging.googleapis.com/spanId"
+        | b"TraceId"
+        | b"SpanId" => Role::Skip,
         // The rest of a journal entry is about the process.
         _ if key.first() == Some(&b'_') || key.starts_with(b"SYSLOG_") || key.starts_with(b"CODE_") => Role::Skip,
         _ => Role::Key,

@@ -92,7 +92,12 @@ fn ruby(p: &mut Peeler<'_>) -> bool {
     let rest = p.rest(name);
     p.layer("ruby");
     p.at = name;
-    if let Some(colon) = rest.iter().take(LONGEST_NAME).position(|&b| b == b':').filter(|&i| matches!(rest.get(i + 1), None | Some(b' ')) && !rest[..i].contains(&b' ')) {
+    if let Some(colon) = rest
+        .iter()
+        .take(LONGEST_NAME)
+        .position(|&b| b == b':')
+        .filter(|&i| matches!(rest.get(i + 1), None | Some(b' ')) && !rest[..i].contains(&b' '))
+    {
         if colon > 0 {
             p.env.logger = Some(Span::new(name, name + colon));
         }

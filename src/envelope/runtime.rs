@@ -121,7 +121,9 @@ fn stern(p: &mut Peeler<'_>) -> bool {
         return false;
     }
     let from = p.skip_colour(p.at);
-    let name = |at: usize| at + p.rest(at).iter().take(LONGEST_PREFIX).take_while(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || **b == b'-' || **b == b'.').count();
+    let name = |at: usize| {
+        at + p.rest(at).iter().take(LONGEST_PREFIX).take_while(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || **b == b'-' || **b == b'.').count()
+    };
     let pod = name(from);
     if !p.word_at(from).is_some_and(|w| matches!(w.kind, Kind::Id | Kind::Host) && w.end as usize == pod) {
         return false;
@@ -155,7 +157,9 @@ fn is_pod_name(name: &[u8]) -> bool {
     let hash = |part: &[u8]| part.iter().all(|b| b"bcdfghjklmnpqrstvwxz2456789".contains(b));
     let mut parts = name.rsplit(|&b| b == b'-');
     let (last, replica_set, first) = (parts.next(), parts.next(), parts.next());
-    last.is_some_and(|part| part.len() == 5 && hash(part)) && replica_set.is_some_and(|part| (6..=10).contains(&part.len()) && hash(part)) && first.is_some_and(|part| !part.is_empty())
+    last.is_some_and(|part| part.len() == 5 && hash(part))
+        && replica_set.is_some_and(|part| (6..=10).contains(&part.len()) && hash(part))
+        && first.is_some_and(|part| !part.is_empty())
 }
 
 /// `<34>Nov 23 10:00:00 host tag[pid]: message` and `<34>1 2026-11-23T10:00:00Z host app pid id [data] message`

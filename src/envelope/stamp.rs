@@ -61,7 +61,8 @@ impl LastSecond {
     /// [`parse`], faster for a stamp that names the second of the one before. Stamps of one stream have one reference and one offset.
     #[inline]
     pub fn parse(&mut self, bytes: &[u8], format: u8, reference: UnixNanos, zone_offset_seconds: i32) -> Option<UnixNanos> {
-        let is_plain = format == DATE_TIME && bytes.len() >= 19 && !bytes[4].is_ascii_digit() && matches!((bytes[13], bytes[16]), (b':', b':') | (b'.', b'.'));
+        let is_plain =
+            format == DATE_TIME && bytes.len() >= 19 && !bytes[4].is_ascii_digit() && matches!((bytes[13], bytes[16]), (b':', b':') | (b'.', b'.'));
         if !is_plain {
             return parse(bytes, format, reference, zone_offset_seconds);
         }
@@ -164,7 +165,9 @@ fn packed_clock(bytes: &[u8], at: &mut usize) -> Option<Clock> {
 
 fn clock_of(bytes: &[u8], at: &mut usize, mut hour: i64, minute: i64, second: i64, nanos: i64) -> Option<Clock> {
     let blank = usize::from(byte(bytes, *at) == b' ');
-    if byte(bytes, *at + blank + 1) | 0x20 == b'm' && matches!(byte(bytes, *at + blank) | 0x20, b'a' | b'p') && !byte(bytes, *at + blank + 2).is_ascii_alphanumeric()
+    if byte(bytes, *at + blank + 1) | 0x20 == b'm'
+        && matches!(byte(bytes, *at + blank) | 0x20, b'a' | b'p')
+        && !byte(bytes, *at + blank + 2).is_ascii_alphanumeric()
     {
         if !(1..=12).contains(&hour) {
             return None;
@@ -251,7 +254,11 @@ fn zone_by_name(bytes: &[u8]) -> Option<i64> {
 /// Length of the zone name at the start of `bytes`, 0 when there is none.
 pub(super) fn zone_name_len(bytes: &[u8]) -> usize {
     // Most names that follow a stamp are levels.
-    if matches!(bytes.first(), Some(b'U' | b'G' | b'W' | b'B' | b'C' | b'E' | b'M' | b'I' | b'J' | b'P')) { zone_named(bytes).map_or(0, |(length, _)| length) } else { 0 }
+    if matches!(bytes.first(), Some(b'U' | b'G' | b'W' | b'B' | b'C' | b'E' | b'M' | b'I' | b'J' | b'P')) {
+        zone_named(bytes).map_or(0, |(length, _)| length)
+    } else {
+        0
+    }
 }
 
 /// Days from 1970-01-01 to a civil date (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`).
@@ -548,7 +555,6 @@ mod tests {
         }
     }
 
-
     /// 2026-11-23T12:00:00Z
     const REFERENCE: UnixNanos = UnixNanos(1_795_435_200 * SECOND);
 
@@ -612,7 +618,10 @@ mod tests {
         assert_eq!(parse(b"Dec 31 23:59:59", NAMED_MONTH, new_year, 0), Some(new_year.plus(-SECOND)));
         assert_eq!(parse(b"0101 00:00:01.5", DATE_TIME, new_year.plus(-SECOND), 0), Some(new_year.plus(SECOND + SECOND / 2)));
         assert_eq!(parse(b"23:59:59", TIME_OF_DAY, new_year, 0), Some(new_year.plus(-SECOND)));
-        assert_eq!(parse(b"Feb 29 00:00:00", NAMED_MONTH, UnixNanos(days_from_civil(2028, 3, 1) * DAY * SECOND), 0).map(UnixNanos::second), Some(days_from_civil(2028, 2, 29) * DAY));
+        assert_eq!(
+            parse(b"Feb 29 00:00:00", NAMED_MONTH, UnixNanos(days_from_civil(2028, 3, 1) * DAY * SECOND), 0).map(UnixNanos::second),
+            Some(days_from_civil(2028, 2, 29) * DAY)
+        );
         check("261123 100000", COMPACT, "2026-11-23T10:00:00Z");
     }
 

@@ -22,7 +22,9 @@ pub(super) fn peel_host_and_tag(p: &mut Peeler<'_>, at: usize, syslog: bool, wit
     }
     let host_end = p.token_end(at);
     let host = p.text(at, host_end);
-    let is_host = !host.is_empty() && host.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'/' | b'@' | b':' | b'#')) && host.last() != Some(&b':');
+    let is_host = !host.is_empty()
+        && host.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'/' | b'@' | b':' | b'#'))
+        && host.last() != Some(&b':');
     if !is_host || p.byte(host_end) != b' ' {
         if let Some(tag) = tag_at(p, at, false).filter(|_| syslog) {
             commit(p, None, tag);

@@ -73,26 +73,34 @@ fn runtimes_and_prefixes() {
         "[pod/orders-7d9f/app] 2026-11-23T10:00:00Z INFO started",
         "kubectl+text | info | 2026-11-23T10:00:00Z | instance=orders-7d9f/app | started",
     );
-    check(
-        "stern",
-        "orders-5d4b8c7f9-x2z4q app level=warn msg=slow",
-        "stern+logfmt | warn | - | instance=orders-5d4b8c7f9-x2z4q app | slow",
-    );
+    check("stern", "orders-5d4b8c7f9-x2z4q app level=warn msg=slow", "stern+logfmt | warn | - | instance=orders-5d4b8c7f9-x2z4q app | slow");
 }
 
 #[test]
 fn syslog() {
-    check("rfc3164", "<28>Nov 23 10:00:00 node-1 sshd[4242]: no route", "syslog | warn | 2026-11-23T10:00:00Z | logger=sshd pid=4242 host=node-1 | no route");
+    check(
+        "rfc3164",
+        "<28>Nov 23 10:00:00 node-1 sshd[4242]: no route",
+        "syslog | warn | 2026-11-23T10:00:00Z | logger=sshd pid=4242 host=node-1 | no route",
+    );
     check(
         "rfc5424",
         "<165>1 2026-11-23T10:00:00.003Z web.example shop 71 ID47 [ex@32473 a=\"b]\"] \u{feff}no route",
         "syslog | info | 2026-11-23T10:00:00.003Z | logger=shop pid=71 host=web.example | no route",
     );
     check("rfc5424 without data", "<11>1 - host app - - - no route", "syslog | error | - | logger=app host=host | no route");
-    check("file", "Nov 23 10:00:00 gate cron(pam_unix)[77]: session opened", "syslog | - | 2026-11-23T10:00:00Z | logger=cron(pam_unix) pid=77 host=gate | session opened");
+    check(
+        "file",
+        "Nov 23 10:00:00 gate cron(pam_unix)[77]: session opened",
+        "syslog | - | 2026-11-23T10:00:00Z | logger=cron(pam_unix) pid=77 host=gate | session opened",
+    );
     check("kernel", "Nov 23 10:00:00 gate kernel: eth0: link down", "syslog | - | 2026-11-23T10:00:00Z | logger=kernel host=gate | eth0: link down");
     check("version", "Nov  3 10:00:00 gate klogd 1.4.1: stopped", "syslog | - | 2026-11-03T10:00:00Z | logger=klogd host=gate | stopped");
-    check("journalctl precise", "Nov 23 10:00:00.184951 systemd[1]: unit failed", "syslog | - | 2026-11-23T10:00:00.184951Z | logger=systemd pid=1 | unit failed");
+    check(
+        "journalctl precise",
+        "Nov 23 10:00:00.184951 systemd[1]: unit failed",
+        "syslog | - | 2026-11-23T10:00:00.184951Z | logger=systemd pid=1 | unit failed",
+    );
     check(
         "rsyslog",
         "2026-11-23T10:00:00.079134+00:00 node-1 rsyslogd: action suspended",
@@ -103,13 +111,21 @@ fn syslog() {
         "Nov  3 09:00:55 ada-mac com.apple.launchd[1] (com.shop.job[338]): Service exited",
         "syslog | - | 2026-11-03T09:00:55Z | logger=com.apple.launchd pid=1 host=ada-mac | Service exited",
     );
-    check("two words", "Nov  3 09:00:55 ada-mac Some Editor[144]: saved", "syslog | - | 2026-11-03T09:00:55Z | logger=Some Editor pid=144 host=ada-mac | saved");
+    check(
+        "two words",
+        "Nov  3 09:00:55 ada-mac Some Editor[144]: saved",
+        "syslog | - | 2026-11-03T09:00:55Z | logger=Some Editor pid=144 host=ada-mac | saved",
+    );
     check(
         "kubelet",
         "Nov 23 10:00:00 node-1 kubelet[1208]: E1123 10:00:00.027173    1208 pod.go:130] sync failed",
         "syslog+klog | error | 2026-11-23T10:00:00Z | logger=pod.go:130 pid=1208 host=node-1 | sync failed",
     );
-    check("level in the message", "Nov 23 10:00:00 gate rotate: ALERT exited with 1", "syslog | fatal | 2026-11-23T10:00:00Z | logger=rotate host=gate | ALERT exited with 1");
+    check(
+        "level in the message",
+        "Nov 23 10:00:00 gate rotate: ALERT exited with 1",
+        "syslog | fatal | 2026-11-23T10:00:00Z | logger=rotate host=gate | ALERT exited with 1",
+    );
     check(
         "haproxy",
         "Nov 23 10:00:00 lb haproxy[14389]: Server app/s1 is DOWN",
@@ -124,7 +140,11 @@ fn json_conventions() {
         r#"{"level":40,"time":1795435200123,"pid":7,"hostname":"vm","name":"shop","msg":"slow"}"#,
         "json | warn | 2026-11-23T12:00:00.123Z | logger=shop pid=7 host=vm | slow",
     );
-    check("zap", r#"{"level":"warn","ts":1795435200.25,"logger":"db","caller":"db/x.go:7","msg":"slow"}"#, "json | warn | 2026-11-23T12:00:00.25Z | logger=db | slow");
+    check(
+        "zap",
+        r#"{"level":"warn","ts":1795435200.25,"logger":"db","caller":"db/x.go:7","msg":"slow"}"#,
+        "json | warn | 2026-11-23T12:00:00.25Z | logger=db | slow",
+    );
     check("slog", r#"{"time":"2026-11-23T10:00:00.1+02:00","level":"ERROR","msg":"slow"}"#, "json | error | 2026-11-23T08:00:00.1Z | - | slow");
     check("winston", r#"{"level":"info","message":"up","timestamp":"2026-11-23 10:00:00"}"#, "json | info | 2026-11-23T10:00:00Z | - | up");
     check(
@@ -137,27 +157,63 @@ fn json_conventions() {
         r#"{"instant":{"epochSecond":1795435200,"nanoOfSecond":5},"thread":"main","level":"FATAL","loggerName":"a.B","message":"gone"}"#,
         "json | fatal | 2026-11-23T12:00:00Z | logger=a.B thread=main | gone",
     );
-    check("python", r#"{"asctime": "2026-11-23 10:00:00,5", "levelname": "WARNING", "name": "shop", "message": "slow"}"#, "json | warn | 2026-11-23T10:00:00.5Z | logger=shop | slow");
-    check("structlog", r#"{"event": "slow", "level": "warning", "timestamp": "2026-11-23T10:00:00Z"}"#, "json | warn | 2026-11-23T10:00:00Z | - | slow");
-    check("serilog", r#"{"@t":"2026-11-23T10:00:00.1Z","@mt":"Took {Elapsed}","Elapsed":4}"#, "json | info | 2026-11-23T10:00:00.1Z | - | Took {Elapsed}");
+    check(
+        "python",
+        r#"{"asctime": "2026-11-23 10:00:00,5", "levelname": "WARNING", "name": "shop", "message": "slow"}"#,
+        "json | warn | 2026-11-23T10:00:00.5Z | logger=shop | slow",
+    );
+    check(
+        "structlog",
+        r#"{"event": "slow", "level": "warning", "timestamp": "2026-11-23T10:00:00Z"}"#,
+        "json | warn | 2026-11-23T10:00:00Z | - | slow",
+    );
+    check(
+        "serilog",
+        r#"{"@t":"2026-11-23T10:00:00.1Z","@mt":"Took {Elapsed}","Elapsed":4}"#,
+        "json | info | 2026-11-23T10:00:00.1Z | - | Took {Elapsed}",
+    );
     check(
         "ecs",
         r#"{"@timestamp":"2026-11-23T10:00:00Z","log":{"level":"error","logger":"a.B"},"process":{"pid":7,"thread":{"name":"io-1"}},"message":"gone"}"#,
         "json | error | 2026-11-23T10:00:00Z | logger=a.B thread=io-1 pid=7 | gone",
     );
-    check("gcp", r#"{"severity":"CRITICAL","timestamp":"2026-11-23T10:00:00Z","jsonPayload":{"message":"gone"}}"#, "json | fatal | 2026-11-23T10:00:00Z | - | gone");
-    check("otel", r#"{"Timestamp":"1795435200123456789","SeverityText":"WARN","Body":"slow"}"#, "json | warn | 2026-11-23T12:00:00.123456789Z | - | slow");
-    check("mongo", r#"{"t":{"$date":"2026-11-23T10:00:00.5+00:00"},"s":"E","c":"NETWORK","id":1,"ctx":"conn7","msg":"gone"}"#, "json | error | 2026-11-23T10:00:00.5Z | logger=NETWORK thread=conn7 | gone");
+    check(
+        "gcp",
+        r#"{"severity":"CRITICAL","timestamp":"2026-11-23T10:00:00Z","jsonPayload":{"message":"gone"}}"#,
+        "json | fatal | 2026-11-23T10:00:00Z | - | gone",
+    );
+    check(
+        "otel",
+        r#"{"Timestamp":"1795435200123456789","SeverityText":"WARN","Body":"slow"}"#,
+        "json | warn | 2026-11-23T12:00:00.123456789Z | - | slow",
+    );
+    check(
+        "mongo",
+        r#"{"t":{"$date":"2026-11-23T10:00:00.5+00:00"},"s":"E","c":"NETWORK","id":1,"ctx":"conn7","msg":"gone"}"#,
+        "json | error | 2026-11-23T10:00:00.5Z | logger=NETWORK thread=conn7 | gone",
+    );
     check("escapes", r#"{"level":"error","msg":"no \"route\"\tto \u00e4"}"#, "json | error | - | - | no \"route\"\tto ä");
-    check("fluentd round a text", r#"{"stream":"stderr","message":"2026-11-23 10:00:00 WARN a.b.C: slow"}"#, "json+text | warn | 2026-11-23T10:00:00Z | logger=a.b.C | slow");
+    check(
+        "fluentd round a text",
+        r#"{"stream":"stderr","message":"2026-11-23 10:00:00 WARN a.b.C: slow"}"#,
+        "json+text | warn | 2026-11-23T10:00:00Z | logger=a.b.C | slow",
+    );
     check("no message", r#"{"a":1}"#, " | - | - | - | {\"a\":1}");
     check("broken", r#"{"level":"error","msg":"gone"#, " | - | - | - | {\"level\":\"error\",\"msg\":\"gone");
 }
 
 #[test]
 fn logfmt_lines() {
-    check("go-kit", "ts=2026-11-23T10:00:00.4Z caller=main.go:5 level=warn component=tsdb msg=\"too slow\"", "logfmt | warn | 2026-11-23T10:00:00.4Z | logger=tsdb | too slow");
-    check("logrus", "time=\"2026-11-23T10:00:00+02:00\" level=error msg=\"gone\" error=\"no route\"", "logfmt | error | 2026-11-23T08:00:00Z | - | gone");
+    check(
+        "go-kit",
+        "ts=2026-11-23T10:00:00.4Z caller=main.go:5 level=warn component=tsdb msg=\"too slow\"",
+        "logfmt | warn | 2026-11-23T10:00:00.4Z | logger=tsdb | too slow",
+    );
+    check(
+        "logrus",
+        "time=\"2026-11-23T10:00:00+02:00\" level=error msg=\"gone\" error=\"no route\"",
+        "logfmt | error | 2026-11-23T08:00:00Z | - | gone",
+    );
     check("behind a stamp", "2026-11-23T10:00:00Z level=info msg=up", "text+logfmt | info | 2026-11-23T10:00:00Z | - | up");
     check("prose", "a=1 is less than b=2", " | - | - | - | a=1 is less than b=2");
 }
@@ -174,8 +230,16 @@ fn headers_of_java() {
         "2026-11-23T10:00:00.001Z ERROR 71 --- [shop] [main] [65fd2c,a1b2] c.e.Publisher : gone",
         "text | error | 2026-11-23T10:00:00.001Z | logger=c.e.Publisher thread=shop pid=71 | gone",
     );
-    check("log4j", "2026-11-23 10:00:00,123 INFO [main] org.shop.Cart: up", "text | info | 2026-11-23T10:00:00.123Z | logger=org.shop.Cart thread=main | up");
-    check("logback default", "10:00:00.123 [main] DEBUG org.shop.Cart - up", "text | debug | 2026-11-23T10:00:00.123Z | logger=org.shop.Cart thread=main | up");
+    check(
+        "log4j",
+        "2026-11-23 10:00:00,123 INFO [main] org.shop.Cart: up",
+        "text | info | 2026-11-23T10:00:00.123Z | logger=org.shop.Cart thread=main | up",
+    );
+    check(
+        "logback default",
+        "10:00:00.123 [main] DEBUG org.shop.Cart - up",
+        "text | debug | 2026-11-23T10:00:00.123Z | logger=org.shop.Cart thread=main | up",
+    );
     check("spark", "26/11/23 10:00:00 WARN storage.Manager: slow", "text | warn | 2026-11-23T10:00:00Z | logger=storage.Manager | slow");
     check("hdfs", "261123 100000 148 INFO dfs.Node$Part: up", "text | info | 2026-11-23T10:00:00Z | logger=dfs.Node$Part pid=148 | up");
     check(
@@ -213,11 +277,23 @@ fn headers_of_python_and_ruby_and_php() {
     check("basicConfig", "ERROR:shop.db:gone: 5", "python | error | - | logger=shop.db | gone: 5");
     check("celery", "[2026-11-23 10:00:00,123: WARNING/MainProcess] slow", "text | warn | 2026-11-23T10:00:00.123Z | thread=MainProcess | slow");
     check("gunicorn", "[2026-11-23 10:00:00 +0000] [77] [CRITICAL] gone", "text | fatal | 2026-11-23T10:00:00Z | pid=77 | gone");
-    check("loguru", "2026-11-23 10:00:00.123 | WARNING  | shop.db:connect:10 - slow", "text | warn | 2026-11-23T10:00:00.123Z | logger=shop.db:connect:10 | slow");
+    check(
+        "loguru",
+        "2026-11-23 10:00:00.123 | WARNING  | shop.db:connect:10 - slow",
+        "text | warn | 2026-11-23T10:00:00.123Z | logger=shop.db:connect:10 | slow",
+    );
     check("uvicorn", "INFO:     Application startup complete.", "level | info | - | - | INFO:     Application startup complete.");
-    check("ruby", "W, [2026-11-23T10:00:00.123456 #4242]  WARN -- shop: slow", "ruby | warn | 2026-11-23T10:00:00.123456Z | logger=shop pid=4242 | slow");
+    check(
+        "ruby",
+        "W, [2026-11-23T10:00:00.123456 #4242]  WARN -- shop: slow",
+        "ruby | warn | 2026-11-23T10:00:00.123456Z | logger=shop pid=4242 | slow",
+    );
     check("php", "[23-Nov-2026 10:00:00 UTC] PHP Warning:  slow", "php | warn | 2026-11-23T10:00:00Z | - | slow");
-    check("monolog", "[2026-11-23T10:00:00.123456+00:00] shop.ERROR: gone [] []", "text | error | 2026-11-23T10:00:00.123456Z | logger=shop | gone [] []");
+    check(
+        "monolog",
+        "[2026-11-23T10:00:00.123456+00:00] shop.ERROR: gone [] []",
+        "text | error | 2026-11-23T10:00:00.123456Z | logger=shop | gone [] []",
+    );
     check(
         "openstack",
         "nova-api.log.1.2026-11-23_10:00:00 2026-11-23 10:00:00.008 25746 INFO nova.wsgi.server [req-38 - - -] gone",
@@ -248,7 +324,11 @@ fn headers_of_go_rust_node_and_dotnet() {
 
 #[test]
 fn headers_of_servers() {
-    check("nginx", "2026/11/23 10:00:00 [error] 27#31: *4938 connect() failed", "text | error | 2026-11-23T10:00:00Z | thread=31 pid=27 | connect() failed");
+    check(
+        "nginx",
+        "2026/11/23 10:00:00 [error] 27#31: *4938 connect() failed",
+        "text | error | 2026-11-23T10:00:00Z | thread=31 pid=27 | connect() failed",
+    );
     check("apache 2.2", "[Mon Nov 23 10:00:00 2026] [error] child gone", "text | error | 2026-11-23T10:00:00Z | - | child gone");
     check(
         "apache 2.4",
@@ -266,16 +346,36 @@ fn headers_of_servers() {
         "text | fatal | 2026-11-23T10:00:00.123Z | logger=ada@shop pid=71 | sorry",
     );
     check("postgres client", "FATAL: sorry, too many clients already", "level | fatal | - | - | FATAL: sorry, too many clients already");
-    check("mysql", "2026-11-23T10:00:00.123456Z 0 [Warning] [MY-010055] [Server] slow", "text | warn | 2026-11-23T10:00:00.123456Z | thread=MY-010055 pid=0 | slow");
+    check(
+        "mysql",
+        "2026-11-23T10:00:00.123456Z 0 [Warning] [MY-010055] [Server] slow",
+        "text | warn | 2026-11-23T10:00:00.123456Z | thread=MY-010055 pid=0 | slow",
+    );
     check("redis", "1:M 23 Nov 2026 10:00:00.123 # slow", "redis | warn | 2026-11-23T10:00:00.123Z | pid=1 | slow");
-    check("rabbitmq", "2026-11-23 10:00:00.123456+00:00 [error] <0.123.0> gone", "text | error | 2026-11-23T10:00:00.123456Z | thread=0.123.0 | gone");
-    check("envoy", "[2026-11-23 10:00:00.123][12][warning][config] [source/x.cc:12] slow", "text | warn | 2026-11-23T10:00:00.123Z | logger=source/x.cc:12 thread=config pid=12 | slow");
-    check("mongo before 4.4", "2026-11-23T10:00:00.123+0000 E NETWORK  [conn7] gone", "text | error | 2026-11-23T10:00:00.123Z | logger=NETWORK thread=conn7 | gone");
+    check(
+        "rabbitmq",
+        "2026-11-23 10:00:00.123456+00:00 [error] <0.123.0> gone",
+        "text | error | 2026-11-23T10:00:00.123456Z | thread=0.123.0 | gone",
+    );
+    check(
+        "envoy",
+        "[2026-11-23 10:00:00.123][12][warning][config] [source/x.cc:12] slow",
+        "text | warn | 2026-11-23T10:00:00.123Z | logger=source/x.cc:12 thread=config pid=12 | slow",
+    );
+    check(
+        "mongo before 4.4",
+        "2026-11-23T10:00:00.123+0000 E NETWORK  [conn7] gone",
+        "text | error | 2026-11-23T10:00:00.123Z | logger=NETWORK thread=conn7 | gone",
+    );
 }
 
 #[test]
 fn headers_of_devices_and_clusters() {
-    check("logcat", "11-23 10:00:00.811  1702  2395 D WindowManager: up", "text | debug | 2026-11-23T10:00:00.811Z | logger=WindowManager thread=2395 pid=1702 | up");
+    check(
+        "logcat",
+        "11-23 10:00:00.811  1702  2395 D WindowManager: up",
+        "text | debug | 2026-11-23T10:00:00.811Z | logger=WindowManager thread=2395 pid=1702 | up",
+    );
     check("logcat brief", "E/Activity( 1702): gone", "logcat | error | - | logger=Activity pid=1702 | gone");
     check(
         "node twice",
@@ -289,7 +389,11 @@ fn headers_of_devices_and_clusters() {
     );
     check("number first", "13468 node-246 unix.hw new 1795435200 1 Component is down", "text | - | 2026-11-23T12:00:00Z | - | Component is down");
     check("bars", "20261123-10:5:0:606|Step_A|30002312|up 5", "text | - | 2026-11-23T10:05:00.606Z | logger=Step_A pid=30002312 | up 5");
-    check("program and dash", "[11.23 10:00:00] shop.exe - 10.0.0.1:5 closed", "text | - | 2026-11-23T10:00:00Z | logger=shop.exe | 10.0.0.1:5 closed");
+    check(
+        "program and dash",
+        "[11.23 10:00:00] shop.exe - 10.0.0.1:5 closed",
+        "text | - | 2026-11-23T10:00:00Z | logger=shop.exe | 10.0.0.1:5 closed",
+    );
     check("columns", "2026-11-23 10:00:00, Info                  CBS    Loaded", "text | info | 2026-11-23T10:00:00Z | logger=CBS | Loaded");
     check("dmesg", "[   12.345678] usb 1-1: reset", "text | - | - | - | usb 1-1: reset");
 }
@@ -302,10 +406,22 @@ fn headers_less_common() {
         "text | error | 2026-11-23T10:00:00.123Z | logger=setup | unable to start",
     );
     check("spdlog", "[2026-11-23 10:00:00.123] [error] [main.cpp:55] gone", "text | error | 2026-11-23T10:00:00.123Z | logger=main.cpp:55 | gone");
-    check("level before the stamp", "[ERROR] 2026-11-23 10:00:00.123 [io-1] org.shop.Foo - gone", "text | error | 2026-11-23T10:00:00.123Z | logger=org.shop.Foo thread=io-1 | gone");
-    check("cassandra", "WARN  [main] 2026-11-23 10:00:00,123 Check.java:143 - slow", "text | warn | 2026-11-23T10:00:00.123Z | logger=Check.java:143 thread=main | slow");
+    check(
+        "level before the stamp",
+        "[ERROR] 2026-11-23 10:00:00.123 [io-1] org.shop.Foo - gone",
+        "text | error | 2026-11-23T10:00:00.123Z | logger=org.shop.Foo thread=io-1 | gone",
+    );
+    check(
+        "cassandra",
+        "WARN  [main] 2026-11-23 10:00:00,123 Check.java:143 - slow",
+        "text | warn | 2026-11-23T10:00:00.123Z | logger=Check.java:143 thread=main | slow",
+    );
     check("etcd", "2026-11-23 10:00:00.123456 W | rafthttp: slow", "text | warn | 2026-11-23T10:00:00.123456Z | logger=rafthttp | slow");
-    check("glog with a year", "E20261123 10:00:00.027173 140 foo.cc:130] gone", "klog | error | 2026-11-23T10:00:00.027173Z | logger=foo.cc:130 pid=140 | gone");
+    check(
+        "glog with a year",
+        "E20261123 10:00:00.027173 140 foo.cc:130] gone",
+        "klog | error | 2026-11-23T10:00:00.027173Z | logger=foo.cc:130 pid=140 | gone",
+    );
     check(
         "wildfly",
         "10:00:00,123 INFO  [org.shop.as] (MSC service thread 1-2) SHOPSRV0025: up",
@@ -313,7 +429,11 @@ fn headers_less_common() {
     );
     check("slash level", "[10:00:00] [Server thread/WARN]: slow", "text | warn | 2026-11-23T10:00:00Z | logger=Server thread/WARN | slow");
     check("airflow", "[2026-11-23 10:00:00,123] {task.py:876} INFO - up", "text | info | 2026-11-23T10:00:00.123Z | logger=task.py:876 | up");
-    check("clickhouse", "2026.11.23 10:00:00.123456 [ 71 ] {abc-123} <Error> query: gone", "text | error | 2026-11-23T10:00:00.123456Z | logger=query thread=abc-123 pid=71 | gone");
+    check(
+        "clickhouse",
+        "2026.11.23 10:00:00.123456 [ 71 ] {abc-123} <Error> query: gone",
+        "text | error | 2026-11-23T10:00:00.123456Z | logger=query thread=abc-123 pid=71 | gone",
+    );
     check("mariadb", "2026-11-23  9:00:00 12 [Warning] slow", "text | warn | 2026-11-23T09:00:00Z | pid=12 | slow");
     check("tornado", "[W 261123 10:00:00 web:2239] slow", "tornado | warn | 2026-11-23T10:00:00Z | logger=web:2239 | slow");
     check("hclog", "2026-11-23T10:00:00.123Z [WARN]  agent.client: slow", "text | warn | 2026-11-23T10:00:00.123Z | logger=agent.client | slow");
@@ -329,10 +449,18 @@ fn headers_less_common() {
         "2026-11-23T10:00:00.1Z ERROR sink{id=out kind=http}:call{n=3}: shop::sinks: gone",
         "text | error | 2026-11-23T10:00:00.1Z | logger=shop::sinks | gone",
     );
-    check("logcat brief with a stamp", "11-23 10:00:00.123 E/Foo   ( 123): gone", "logcat | error | 2026-11-23T10:00:00.123Z | logger=Foo pid=123 | gone");
+    check(
+        "logcat brief with a stamp",
+        "11-23 10:00:00.123 E/Foo   ( 123): gone",
+        "logcat | error | 2026-11-23T10:00:00.123Z | logger=Foo pid=123 | gone",
+    );
     check("fluentd", "2026-11-23 10:00:00 +0000 [warn]: #0 flush failed", "text | warn | 2026-11-23T10:00:00Z | - | #0 flush failed");
     check("scrapy", "2026-11-23 10:00:00 [shop.core] INFO: up", "text | info | 2026-11-23T10:00:00Z | logger=shop.core | up");
-    check("JSON behind syslog", "Nov 23 10:00:00 n1 app[12]: {\"level\":\"error\",\"msg\":\"gone\"}", "syslog+json | error | 2026-11-23T10:00:00Z | logger=app pid=12 host=n1 | gone");
+    check(
+        "JSON behind syslog",
+        "Nov 23 10:00:00 n1 app[12]: {\"level\":\"error\",\"msg\":\"gone\"}",
+        "syslog+json | error | 2026-11-23T10:00:00Z | logger=app pid=12 host=n1 | gone",
+    );
     check("nothing behind the level", "(ERROR)", "level | error | - | - | ");
     check("shouted", "FATAL ERROR: heap is full", "level | fatal | - | - | FATAL ERROR: heap is full");
     check("no message but an error", "level=error ts=2026-11-23T10:00:00Z err=\"no route\"", "logfmt | error | 2026-11-23T10:00:00Z | - | no route");
@@ -378,7 +506,10 @@ fn fields_of_structured_lines_are_texts_codes_or_keys() {
         assert_eq!(got, expected, "{line}");
     };
     check(r#"{"msg":"request failed","status":429,"user":"ada"}"#, &["status=429", "user"]);
-    check(r#"{"level":50,"err":{"type":"Error","message":"no route","code":"EHOSTUNREACH","stack":"..."},"msg":"gone"}"#, &["type=Error", "err~no route", "code=EHOSTUNREACH"]);
+    check(
+        r#"{"level":50,"err":{"type":"Error","message":"no route","code":"EHOSTUNREACH","stack":"..."},"msg":"gone"}"#,
+        &["type=Error", "err~no route", "code=EHOSTUNREACH"],
+    );
     check("level=warn msg=slow err=\"no route\" trace_id=5 n=4", &["err~no route", "n"]);
 }
 

@@ -35,9 +35,7 @@ pub(super) fn verdict(before: &[u8], text: &[u8], start: usize, stop: usize, end
     let digits = value.strip_prefix(b"-").unwrap_or(value);
     let is_failure = match family {
         Family::Http => digits.len() == 3 && matches!(digits[0], b'4' | b'5') && digits.iter().all(u8::is_ascii_digit),
-        Family::Number(most) => {
-            digits.len() <= most && digits.iter().all(u8::is_ascii_digit) && digits.iter().any(|&digit| digit != b'0')
-        }
+        Family::Number(most) => digits.len() <= most && digits.iter().all(u8::is_ascii_digit) && digits.iter().any(|&digit| digit != b'0'),
         Family::SqlState => value.len() == 5 && value != b"00000" && value.iter().all(u8::is_ascii_alphanumeric),
     };
     if is_failure { Verdict::Literal } else { Verdict::Masked }

@@ -183,7 +183,11 @@ fn erase_answers(shape: &mut String) {
     let tail = &shape[at..];
     let code = tail.match_indices(' ').map(|(i, _)| i + 1).find(|&i| {
         let word = &tail.as_bytes()[i..];
-        word.len() >= 3 && word[0] == b'4' && word[..3].iter().all(u8::is_ascii_digit) && &word[..3] != b"429" && matches!(word.get(3), None | Some(b' '))
+        word.len() >= 3
+            && word[0] == b'4'
+            && word[..3].iter().all(u8::is_ascii_digit)
+            && &word[..3] != b"429"
+            && matches!(word.get(3), None | Some(b' '))
     });
     if let Some(code) = code {
         shape.replace_range(at + code..at + code + 3, "<*>");
@@ -239,12 +243,90 @@ fn is_variable(seen: &[(u64, Look, GroupIndex)]) -> bool {
 /// Words of outcome and state: two of them are two stories.
 fn says_how_it_went(word: &str) -> bool {
     const WORDS: [&str; 84] = [
-        "start", "started", "starting", "starts", "stop", "stopped", "stopping", "succeeded", "success", "successful", "successfully", "failed", "fails",
-        "failure", "failing", "fail", "enabled", "disabled", "enable", "disable", "enabling", "disabling", "up", "down", "on", "off", "open", "opened",
-        "opening", "close", "closed", "closing", "connected", "disconnected", "connect", "disconnect", "added", "removed", "adding", "removing", "created",
-        "deleted", "creating", "deleting", "acquired", "released", "true", "false", "yes", "no", "not", "is", "was", "error", "warning", "ok", "accepted",
-        "rejected", "allowed", "denied", "online", "offline", "healthy", "unhealthy", "active", "inactive", "running", "paused", "resumed", "suspended",
-        "valid", "invalid", "available", "unavailable", "ready", "locked", "unlocked", "granted", "refused", "timeout", "lost", "gained", "before", "after",
+        "start",
+        "started",
+        "starting",
+        "starts",
+        "stop",
+        "stopped",
+        "stopping",
+        "succeeded",
+        "success",
+        "successful",
+        "successfully",
+        "failed",
+        "fails",
+        "failure",
+        "failing",
+        "fail",
+        "enabled",
+        "disabled",
+        "enable",
+        "disable",
+        "enabling",
+        "disabling",
+        "up",
+        "down",
+        "on",
+        "off",
+        "open",
+        "opened",
+        "opening",
+        "close",
+        "closed",
+        "closing",
+        "connected",
+        "disconnected",
+        "connect",
+        "disconnect",
+        "added",
+        "removed",
+        "adding",
+        "removing",
+        "created",
+        "deleted",
+        "creating",
+        "deleting",
+        "acquired",
+        "released",
+        "true",
+        "false",
+        "yes",
+        "no",
+        "not",
+        "is",
+        "was",
+        "error",
+        "warning",
+        "ok",
+        "accepted",
+        "rejected",
+        "allowed",
+        "denied",
+        "online",
+        "offline",
+        "healthy",
+        "unhealthy",
+        "active",
+        "inactive",
+        "running",
+        "paused",
+        "resumed",
+        "suspended",
+        "valid",
+        "invalid",
+        "available",
+        "unavailable",
+        "ready",
+        "locked",
+        "unlocked",
+        "granted",
+        "refused",
+        "timeout",
+        "lost",
+        "gained",
+        "before",
+        "after",
     ];
     let bare = word.trim_matches(|letter: char| !letter.is_alphanumeric());
     let value = bare.rsplit(['=', ':', '[']).next().unwrap_or(bare);
@@ -282,7 +364,18 @@ mod tests {
     #[test]
     fn first_words_and_opposites_never_join() {
         check(&["red is here now", "blue is here now", "green is here now", "black is here now", "white is here now", "grey is here now"], 6);
-        check(&["worker pool started ok", "worker pool stopped ok", "worker pool red ok", "worker pool blue ok", "worker pool green ok", "worker pool grey ok", "worker pool pink ok"], 7);
+        check(
+            &[
+                "worker pool started ok",
+                "worker pool stopped ok",
+                "worker pool red ok",
+                "worker pool blue ok",
+                "worker pool green ok",
+                "worker pool grey ok",
+                "worker pool pink ok",
+            ],
+            7,
+        );
     }
 
     #[test]

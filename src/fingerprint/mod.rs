@@ -33,16 +33,16 @@
 //! | `time="2024-05-06T07:08:09Z" level=warning msg="retrying in 5s" component=sync queue=orders attempt=3` | `warn` | `retrying in <dur> attempt queue` | `2d2c6481b9012c1f` |
 
 mod codes;
+#[cfg(test)]
+mod contract;
 pub mod group;
 pub mod id;
 mod masks;
 mod names;
 mod normalise;
 pub mod template;
-pub mod trace;
-#[cfg(test)]
-mod contract;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 
 pub use id::{Fingerprint, MASK_VERSION};

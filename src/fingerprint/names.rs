@@ -11,14 +11,60 @@ pub(super) enum Dotted {
 
 /// Endings by which a name of two parts is a host.
 const TOP_LEVEL: [&[u8]; 16] = [
-    b"com", b"net", b"org", b"io", b"edu", b"gov", b"local", b"internal", b"svc", b"lan", b"corp", b"cloud", b"example", b"invalid", b"localdomain",
+    b"com",
+    b"net",
+    b"org",
+    b"io",
+    b"edu",
+    b"gov",
+    b"local",
+    b"internal",
+    b"svc",
+    b"lan",
+    b"corp",
+    b"cloud",
+    b"example",
+    b"invalid",
+    b"localdomain",
     b"dev",
 ];
 
 /// Endings of files that are data to a program, not parts of it: which one it is does not change the event.
 const DATA_FILES: [&[u8]; 34] = [
-    b"exe", b"dll", b"sys", b"log", b"tmp", b"temp", b"gz", b"zip", b"tar", b"tgz", b"bz2", b"xz", b"jar", b"war", b"xml", b"txt", b"csv", b"pdf",
-    b"jpg", b"jpeg", b"png", b"gif", b"json", b"yaml", b"yml", b"conf", b"cfg", b"ini", b"properties", b"plist", b"dat", b"bak", b"mum", b"html",
+    b"exe",
+    b"dll",
+    b"sys",
+    b"log",
+    b"tmp",
+    b"temp",
+    b"gz",
+    b"zip",
+    b"tar",
+    b"tgz",
+    b"bz2",
+    b"xz",
+    b"jar",
+    b"war",
+    b"xml",
+    b"txt",
+    b"csv",
+    b"pdf",
+    b"jpg",
+    b"jpeg",
+    b"png",
+    b"gif",
+    b"json",
+    b"yaml",
+    b"yml",
+    b"conf",
+    b"cfg",
+    b"ini",
+    b"properties",
+    b"plist",
+    b"dat",
+    b"bak",
+    b"mum",
+    b"html",
 ];
 
 /// The kind of a dotted name, or `None` when it is none or is an exception, whose class is the story.
@@ -79,8 +125,26 @@ pub(super) fn is_host_like(name: &[u8]) -> bool {
 /// Words before the name of a server.
 pub(super) fn is_place_word(word: &[u8]) -> bool {
     const WORDS: [&[u8]; 20] = [
-        b"to", b"from", b"at", b"with", b"host", b"server", b"broker", b"node", b"via", b"tcp", b"upstream", b"peer", b"on", b"endpoint", b"address",
-        b"proxy", b"connecting", b"connect", b"dial", b"remote",
+        b"to",
+        b"from",
+        b"at",
+        b"with",
+        b"host",
+        b"server",
+        b"broker",
+        b"node",
+        b"via",
+        b"tcp",
+        b"upstream",
+        b"peer",
+        b"on",
+        b"endpoint",
+        b"address",
+        b"proxy",
+        b"connecting",
+        b"connect",
+        b"dial",
+        b"remote",
     ];
     WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
@@ -88,8 +152,30 @@ pub(super) fn is_place_word(word: &[u8]) -> bool {
 /// Words behind `user` that are no name.
 pub(super) fn is_never_a_user(word: &[u8]) -> bool {
     const WORDS: [&[u8]; 24] = [
-        b"is", b"was", b"not", b"has", b"name", b"id", b"logged", b"login", b"agent", b"account", b"data", b"session", b"input", b"request", b"error",
-        b"does", b"with", b"for", b"from", b"by", b"and", b"or", b"space", b"authentication",
+        b"is",
+        b"was",
+        b"not",
+        b"has",
+        b"name",
+        b"id",
+        b"logged",
+        b"login",
+        b"agent",
+        b"account",
+        b"data",
+        b"session",
+        b"input",
+        b"request",
+        b"error",
+        b"does",
+        b"with",
+        b"for",
+        b"from",
+        b"by",
+        b"and",
+        b"or",
+        b"space",
+        b"authentication",
     ];
     WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
@@ -97,22 +183,71 @@ pub(super) fn is_never_a_user(word: &[u8]) -> bool {
 /// Keys whose value says who or where, never what.
 pub(super) fn is_identity_key(key: &[u8]) -> bool {
     const KEYS: [&[u8]; 36] = [
-        b"user", b"uid", b"euid", b"gid", b"pid", b"tid", b"username", b"user_id", b"userid", b"logname", b"ruser", b"rhost", b"host", b"hostname", b"ip",
-        b"addr", b"address", b"client", b"peer", b"remote", b"id", b"request_id", b"requestid", b"trace_id", b"traceid", b"span_id", b"session",
-        b"session_id", b"path", b"file", b"filename", b"url", b"uri", b"pod", b"node", b"acct",
+        b"user",
+        b"uid",
+        b"euid",
+        b"gid",
+        b"pid",
+        b"tid",
+        b"username",
+        b"user_id",
+        b"userid",
+        b"logname",
+        b"ruser",
+        b"rhost",
+        b"host",
+        b"hostname",
+        b"ip",
+        b"addr",
+        b"address",
+        b"client",
+        b"peer",
+        b"remote",
+        b"id",
+        b"request_id",
+        b"requestid",
+        b"trace_id",
+        b"traceid",
+        b"span_id",
+        b"session",
+        b"session_id",
+        b"path",
+        b"file",
+        b"filename",
+        b"url",
+        b"uri",
+        b"pod",
+        b"node",
+        b"acct",
     ];
     KEYS.iter().any(|known| key.eq_ignore_ascii_case(known))
 }
 
 /// Accounts that every system has. Under `user=` they are a role, not a person: an attack on root is its own story.
 pub(super) fn is_built_in_account(name: &[u8]) -> bool {
-    [&b"root"[..], b"guest", b"test", b"admin", b"administrator", b"nobody", b"anonymous", b"system"].iter().any(|known| name.eq_ignore_ascii_case(known))
+    [&b"root"[..], b"guest", b"test", b"admin", b"administrator", b"nobody", b"anonymous", b"system"]
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// Keys whose value says what went wrong: it is masked like a message, not hidden.
 pub(super) fn is_error_key(key: &[u8]) -> bool {
     const KEYS: [&[u8]; 16] = [
-        b"err", b"error", b"reason", b"cause", b"msg", b"message", b"exception", b"level", b"severity", b"op", b"event", b"state", b"result", b"type", b"kind",
+        b"err",
+        b"error",
+        b"reason",
+        b"cause",
+        b"msg",
+        b"message",
+        b"exception",
+        b"level",
+        b"severity",
+        b"op",
+        b"event",
+        b"state",
+        b"result",
+        b"type",
+        b"kind",
         b"method",
     ];
     KEYS.iter().any(|known| key.eq_ignore_ascii_case(known))

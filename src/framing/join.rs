@@ -234,7 +234,13 @@ impl JoinState {
             // zap prints its frames without arguments.
             Role::Named if now == GoTrace => GoTrace,
             Role::GoExit if matches!(now, Go | GoTrace) => Done,
-            Role::Note if is_head || matches!(now, Opening | Trace | Rust | PythonEnd) => if now == PythonEnd { now } else { Trace },
+            Role::Note if is_head || matches!(now, Opening | Trace | Rust | PythonEnd) => {
+                if now == PythonEnd {
+                    now
+                } else {
+                    Trace
+                }
+            }
             _ => return None,
         })
     }

@@ -94,10 +94,7 @@ fn a_trace_set_off_by_blank_lines_still_belongs_to_its_header() {
 
 #[test]
 fn an_uncaught_java_exception_needs_no_header() {
-    check(
-        "Exception in thread \"main\" java.lang.IllegalStateException: no broker\n\tat com.shop.Main.main(Main.java:3)\nDone.",
-        &[2, 1],
-    );
+    check("Exception in thread \"main\" java.lang.IllegalStateException: no broker\n\tat com.shop.Main.main(Main.java:3)\nDone.", &[2, 1]);
 }
 
 #[test]
@@ -367,7 +364,9 @@ fn digits_decide_nothing() {
 
 #[test]
 fn a_role_that_cannot_continue_is_accepted_by_no_state() {
-    for first in [Role::Headed, Role::HeadedSource, Role::Plain, Role::Opening, Role::Frame, Role::Traceback, Role::GoPanic, Role::RustPanic, Role::BlockOpen] {
+    for first in
+        [Role::Headed, Role::HeadedSource, Role::Plain, Role::Opening, Role::Frame, Role::Traceback, Role::GoPanic, Role::RustPanic, Role::BlockOpen]
+    {
         for next in [Role::Headed, Role::Sealed, Role::HeadedSource, Role::Opening, Role::BlockOpen, Role::GoPanic, Role::RustPanic] {
             assert!(!next.can_continue());
             assert_eq!(JoinState::begin(first).accept(next), None);

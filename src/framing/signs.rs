@@ -283,7 +283,8 @@ fn sure_sign(text: &[u8]) -> Option<Role> {
 
 /// `  + Exception Group Traceback (most recent call last):`, behind whatever frame is drawn round it.
 fn has_exception_group(text: &[u8]) -> bool {
-    memchr::memchr_iter(b'G', &text[..text.len().min(GROUP_WITHIN)]).any(|at| text[at..].starts_with(b"Group Traceback (most recent call last)") && text[..at].ends_with(b"Exception "))
+    memchr::memchr_iter(b'G', &text[..text.len().min(GROUP_WITHIN)])
+        .any(|at| text[at..].starts_with(b"Group Traceback (most recent call last)") && text[..at].ends_with(b"Exception "))
 }
 
 fn is_elision(body: &[u8]) -> bool {
@@ -339,7 +340,9 @@ fn headed(envelope: &Envelope, line: &[u8], message: &[u8]) -> Role {
         let is_source = match (parts.next(), parts.next(), parts.next()) {
             (Some(class), Some(method), None) => class.contains(&b'.') && class.split(|&b| b == b'.').all(is_word) && is_word(method),
             // The class may have been taken for a logger or, behind `AM`, for a syslog host.
-            (Some(method), None, None) => is_word(method) && (envelope.logger.is_some() || envelope.host.is_some_and(|host| follows_half_day(line, host.start as usize))),
+            (Some(method), None, None) => {
+                is_word(method) && (envelope.logger.is_some() || envelope.host.is_some_and(|host| follows_half_day(line, host.start as usize)))
+            }
             _ => false,
         };
         if is_source {
@@ -405,14 +408,21 @@ fn named(body: &[u8]) -> Option<Role> {
     let last = name.rsplit(|b| matches!(b, b'.' | b':' | b'$')).next().unwrap_or_default();
     let is_qualified = last.len() < name.len();
     let is_class = last.first().is_some_and(u8::is_ascii_uppercase);
-    let is_thrown = ["Exception", "Error", "Failure", "Throwable", "Timeout", "Interrupt", "Fault", "Exit"].iter().any(|end| last.ends_with(end.as_bytes()))
-        || (is_qualified && memchr::memmem::find(name, b"Errno::").is_some());
+    let is_thrown =
+        ["Exception", "Error", "Failure", "Throwable", "Timeout", "Interrupt", "Fault", "Exit"].iter().any(|end| last.ends_with(end.as_bytes()))
+            || (is_qualified && memchr::memmem::find(name, b"Errno::").is_some());
     // A class name: a capital first, and a colon where the name has no qualifier (a lone word may be anything).
     if is_thrown && is_class {
         return Some(match (is_qualified, is_alone) {
             (true, _) => Role::Exception,
             (false, false) => Role::Error,
-            (false, true) => if last.len() > "Exception".len() { Role::Error } else { Role::Named },
+            (false, true) => {
+                if last.len() > "Exception".len() {
+                    Role::Error
+                } else {
+                    Role::Named
+                }
+            }
         });
     }
     if is_go_call(body) {
@@ -458,8 +468,29 @@ mod tests {
 
     #[test]
     fn a_glance_sees_what_a_close_look_sees() {
-        for header in ["", "10:00:00 ", "2026-11-23T10:00:00Z INFO ", "2026-11-23T10:00:00Z stderr F ", "web-1  | ", "<13>Nov 23 10:00:00 node-1 app[7]: ", "Nov 23, 2026 10:00:00 AM "] {
-            for text in ["text", "", " x", "\tat a.B(C.java:1)", "at a.B(C.java:1)", "... 12 more", "#0 f()", "goroutine 7 [running]:", "x.rb:1:in `f'", "exit status 2", "DETAIL: x", "a.B run"] {
+        for header in [
+            "",
+            "10:00:00 ",
+            "2026-11-23T10:00:00Z INFO ",
+            "2026-11-23T10:00:00Z stderr F ",
+            "web-1  | ",
+            "<13>Nov 23 10:00:00 node-1 app[7]: ",
+            "Nov 23, 2026 10:00:00 AM ",
+        ] {
+            for text in [
+                "text",
+                "",
+                " x",
+                "\tat a.B(C.java:1)",
+                "at a.B(C.java:1)",
+                "... 12 more",
+                "#0 f()",
+                "goroutine 7 [running]:",
+                "x.rb:1:in `f'",
+                "exit status 2",
+                "DETAIL: x",
+                "a.B run",
+            ] {
                 check(format!("{header}{text}").as_bytes());
             }
         }

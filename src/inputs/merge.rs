@@ -223,7 +223,8 @@ mod tests {
     }
 
     fn merge(files: &[&str], buffer: usize) -> String {
-        let readers = files.iter().enumerate().map(|(at, text)| (at, at.to_string(), Box::new(Cursor::new(text.as_bytes().to_vec())) as Box<dyn Read + Send>));
+        let readers =
+            files.iter().enumerate().map(|(at, text)| (at, at.to_string(), Box::new(Cursor::new(text.as_bytes().to_vec())) as Box<dyn Read + Send>));
         let mut merge = Merge::with_buffers(readers.collect(), buffer);
         let mut out = String::new();
         while let Some(run) = merge.next_run(&mut time_of) {

@@ -1,7 +1,7 @@
 //! The live footer: a few lines at the bottom of a terminal that say which storms go on and what is being collapsed right now.
 
-use super::style::{BOLD, DIM, FIGURE, OURS, Style};
 use super::storm_text;
+use super::style::{BOLD, DIM, FIGURE, OURS, Style};
 use super::summary_line::push_shortened;
 use crate::fingerprint::Fingerprint;
 use crate::storm::StormReport;
@@ -46,7 +46,15 @@ impl Footer {
     }
 
     /// Draws it anew: storms first. `rows`: (fingerprint, records absorbed in open windows, records per second), busiest first.
-    pub fn draw(&mut self, out: &mut Vec<u8>, storms: &[StormReport], rows: &[(Arc<Fingerprint>, u64, f64)], now: UnixNanos, columns: usize, style: Style) {
+    pub fn draw(
+        &mut self,
+        out: &mut Vec<u8>,
+        storms: &[StormReport],
+        rows: &[(Arc<Fingerprint>, u64, f64)],
+        now: UnixNanos,
+        columns: usize,
+        style: Style,
+    ) {
         self.erase(out);
         self.drawn_at = now;
         if columns < COLUMNS_MIN {
@@ -66,8 +74,18 @@ impl Footer {
             let class = if fingerprint.class.is_retry_like() { fingerprint.class.as_str() } else { "flood" };
             // Everything but the template: mark, spaces, figures, class; one column stays free so that no terminal wraps.
             let taken = 2 + mark.len() + 2 + figures.chars().count() + 2 + class.len() + 2 + 1 + 1;
-            write!(out, "{}▍ {mark}{}  {}{figures}{}  {}{class}{}  {}", style.on(OURS), style.off(), style.on(FIGURE), style.off(), style.on(DIM), style.off(), style.on(BOLD))
-                .expect("writing to memory cannot fail");
+            write!(
+                out,
+                "{}▍ {mark}{}  {}{figures}{}  {}{class}{}  {}",
+                style.on(OURS),
+                style.off(),
+                style.on(FIGURE),
+                style.off(),
+                style.on(DIM),
+                style.off(),
+                style.on(BOLD)
+            )
+            .expect("writing to memory cannot fail");
             push_shortened(out, fingerprint.template.as_bytes(), columns.saturating_sub(taken).max(1));
             out.extend_from_slice(style.off().as_bytes());
             out.push(b'\n');

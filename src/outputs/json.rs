@@ -201,7 +201,11 @@ impl JsonEncoder {
             outcome: summary.outcome.as_ref().map(|outcome| outcome.class.as_str()),
             per_10s: &summary.per_10s,
             per_second: &summary.per_second,
-            samples: summary.samples.iter().map(|sample| SampleRecord { timestamp: rfc3339(sample.at), ordinal: sample.ordinal, body: String::from_utf8_lossy(&sample.text) }).collect(),
+            samples: summary
+                .samples
+                .iter()
+                .map(|sample| SampleRecord { timestamp: rfc3339(sample.at), ordinal: sample.ordinal, body: String::from_utf8_lossy(&sample.text) })
+                .collect(),
             interval_ms: summary.intervals.as_deref().and_then(interval_record),
             instances: distinct_record(&summary.instances),
             targets: distinct_record(&summary.targets),
@@ -345,7 +349,17 @@ mod tests {
     fn two_lines_of_one_stream_have_different_ids_and_two_runs_the_same() {
         let run = || {
             let mut encoder = encoder();
-            let record = Forwarded { raw: b"x\n", stream: StreamId(0), arrival: UnixNanos(2), working: UnixNanos(1), event: None, lines: 1, fingerprint: None, would_absorb: false, fields: &[] };
+            let record = Forwarded {
+                raw: b"x\n",
+                stream: StreamId(0),
+                arrival: UnixNanos(2),
+                working: UnixNanos(1),
+                event: None,
+                lines: 1,
+                fingerprint: None,
+                would_absorb: false,
+                fields: &[],
+            };
             encoder.forward(&record);
             encoder.forward(&record);
             String::from_utf8(encoder.buffer).unwrap()

@@ -179,7 +179,10 @@ mod tests {
 
     #[test]
     fn nothing_read_is_no_reduction() {
-        assert_eq!(text(&Accounting::default(), 0, Style::default()), "squelch: read 0 lines (0 B) = 0 forwarded + 0 in 0 summaries + 0 dropped + 0 open\n");
+        assert_eq!(
+            text(&Accounting::default(), 0, Style::default()),
+            "squelch: read 0 lines (0 B) = 0 forwarded + 0 in 0 summaries + 0 dropped + 0 open\n"
+        );
     }
 
     #[test]

@@ -75,9 +75,22 @@ fn push_end(out: &mut Vec<u8>, storm: &StormReport, absorbed: u64, style: Style)
         write!(out, " and {} more", storm.fingerprints.len() - 1)?;
     }
     let lasted = storm.last.since(storm.onset).max(0);
-    write!(out, " · {} records in {}, {} absorbed, peak {}/s", show_count(storm.records), show_duration(lasted), show_count(absorbed), show_count(storm.peak_per_second))?;
+    write!(
+        out,
+        " · {} records in {}, {} absorbed, peak {}/s",
+        show_count(storm.records),
+        show_duration(lasted),
+        show_count(absorbed),
+        show_count(storm.peak_per_second)
+    )?;
     if let Some(instances) = storm.instances {
-        write!(out, " · {}{} instance{}", if storm.instances_are_estimated { "about " } else { "" }, show_count(instances), if instances == 1 { "" } else { "s" })?;
+        write!(
+            out,
+            " · {}{} instance{}",
+            if storm.instances_are_estimated { "about " } else { "" },
+            show_count(instances),
+            if instances == 1 { "" } else { "s" }
+        )?;
     }
     if let Some((target, _)) = storm.targets.first() {
         write!(out, " → ")?;
@@ -132,10 +145,17 @@ pub const fn of_level(level: AlertLevel) -> Colour {
 #[must_use]
 pub fn state_line(storm: &StormReport) -> String {
     let since = storm.last.since(storm.onset).max(0) / SECOND;
-    let who = storm.instances.map_or_else(|| "instances not visible".to_owned(), |n| format!("{} instance{}", show_count(n), if n == 1 { "" } else { "s" }));
+    let who = storm
+        .instances
+        .map_or_else(|| "instances not visible".to_owned(), |n| format!("{} instance{}", show_count(n), if n == 1 { "" } else { "s" }));
     let policy = storm.diagnosis.as_ref().map_or_else(|| "unknown yet".to_owned(), short_policy);
     let rate = if storm.rate >= 10.0 { show_count(storm.rate.round() as u64) } else { format!("{:.1}", storm.rate) };
-    format!("{} {} {rate}/s · since {} ({since} s) · {who} · {policy}", storm.alert_level.as_str().to_uppercase(), kind_of(storm).to_lowercase(), &time_of_day(storm.onset)[..8])
+    format!(
+        "{} {} {rate}/s · since {} ({since} s) · {who} · {policy}",
+        storm.alert_level.as_str().to_uppercase(),
+        kind_of(storm).to_lowercase(),
+        &time_of_day(storm.onset)[..8]
+    )
 }
 
 #[cfg(test)]

@@ -193,7 +193,12 @@ pub(crate) mod tests {
         gaps.record_n(1_000_000, 10).unwrap();
         let start = UnixNanos(1_767_225_600 * SECOND);
         Summary {
-            fingerprint: Arc::new(Fingerprint::new(Severity::Error, "Connection to <host> failed, retrying in <dur>", Class::Retry, ClassSource::Guess)),
+            fingerprint: Arc::new(Fingerprint::new(
+                Severity::Error,
+                "Connection to <host> failed, retrying in <dur>",
+                Class::Retry,
+                ClassSource::Guess,
+            )),
             stream: StreamId(0),
             count: 12_034,
             lines: 12_034,
@@ -210,7 +215,12 @@ pub(crate) mod tests {
             samples: vec![Sample { at: start, ordinal: 1, text: b"Connection to mq-1:61616 failed, retrying in 0ms".to_vec() }],
             intervals: Some(Box::new(gaps)),
             instances: Distinct { count: 12, is_estimate: false, top: vec![(b"app-1".to_vec().into(), 1003)], ..Distinct::default() },
-            targets: Distinct { count: 2, is_estimate: false, top: vec![(b"mq-1:61616".to_vec().into(), 11_794), (b"mq-2:61616".to_vec().into(), 240)], ..Distinct::default() },
+            targets: Distinct {
+                count: 2,
+                is_estimate: false,
+                top: vec![(b"mq-1:61616".to_vec().into(), 11_794), (b"mq-2:61616".to_vec().into(), 240)],
+                ..Distinct::default()
+            },
             attempts: Some(Range { min: 12, max: 13_768 }),
             max_attempts: None,
             delays: Some(Range { min: 0, max: 0 }),

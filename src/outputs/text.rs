@@ -40,7 +40,16 @@ impl TextOutput {
     /// An output that hands its bytes to `writer`.
     #[must_use]
     pub fn new(writer: Writer, style: Style, terminal: Option<Terminal>) -> Self {
-        Self { writer, buffer: Vec::with_capacity(BATCH_BYTES), names: StreamNames::default(), style, terminal, footer: Footer::default(), unended: None, bytes_out: 0 }
+        Self {
+            writer,
+            buffer: Vec::with_capacity(BATCH_BYTES),
+            names: StreamNames::default(),
+            style,
+            terminal,
+            footer: Footer::default(),
+            unended: None,
+            bytes_out: 0,
+        }
     }
     /// Bytes of records and summaries so far.
     #[must_use]
@@ -180,7 +189,17 @@ mod tests {
     fn forward(output: &mut TextOutput, stream: u32, raw: &[u8]) {
         let fingerprint = storm().fingerprint;
         let at = UnixNanos(0);
-        output.forward(&Forwarded { raw, stream: StreamId(stream), arrival: at, working: at, event: None, lines: 1, fingerprint: Some(&fingerprint), would_absorb: false, fields: &[] });
+        output.forward(&Forwarded {
+            raw,
+            stream: StreamId(stream),
+            arrival: at,
+            working: at,
+            event: None,
+            lines: 1,
+            fingerprint: Some(&fingerprint),
+            would_absorb: false,
+            fields: &[],
+        });
     }
 
     const TERMINAL: Terminal = Terminal { columns: || 80, has_footer: true };

@@ -48,7 +48,11 @@ impl Writer {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(mut to: impl Write + Send + 'static, on_blocked: impl FnOnce() + Send + 'static, on_error: impl Fn() + Send + 'static) -> io::Result<Self> {
+    pub fn start(
+        mut to: impl Write + Send + 'static,
+        on_blocked: impl FnOnce() + Send + 'static,
+        on_error: impl Fn() + Send + 'static,
+    ) -> io::Result<Self> {
         let shared = Arc::new(Shared { queue: Mutex::default(), filled: Condvar::new(), emptied: Condvar::new() });
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("stdout".into()).spawn(move || {
@@ -79,7 +83,9 @@ impl Writer {
         while queue.bytes.len() >= QUEUE_BYTES_MAX && queue.error.is_none() {
             let (guard, timeout) = self.shared.emptied.wait_timeout(queue, BLOCKED_NOTICE_AFTER).unwrap_or_else(PoisonError::into_inner);
             queue = guard;
-            if timeout.timed_out() && let Some(tell) = self.on_blocked.take() {
+            if timeout.timed_out()
+                && let Some(tell) = self.on_blocked.take()
+            {
                 drop(queue);
                 tell();
                 queue = self.shared.lock();

@@ -83,7 +83,9 @@ fn find_covering(text: &str, code: &str, start: usize, end: usize) -> bool {
 fn until(text: &str, at: usize, close: u8) -> &str {
     let bytes = text.as_bytes();
     let mut end = at + 1;
-    while end < bytes.len() && (bytes[end] != close || bytes[end - 1] == b'\\' || (close == b']' && (end == at + 1 || (end == at + 2 && bytes[at + 1] == b'^')))) {
+    while end < bytes.len()
+        && (bytes[end] != close || bytes[end - 1] == b'\\' || (close == b']' && (end == at + 1 || (end == at + 2 && bytes[at + 1] == b'^'))))
+    {
         end += 1;
     }
     text.get(at..(end + 1).min(bytes.len())).unwrap_or("?")

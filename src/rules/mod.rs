@@ -443,9 +443,7 @@ impl RuleSet {
         }
         let mut candidates: Vec<u32> = touched
             .into_iter()
-            .filter(|&(index, count, any)| {
-                self.rules.get(index as usize).is_some_and(|r| count == r.literals.len() && (any || r.any.is_empty()))
-            })
+            .filter(|&(index, count, any)| self.rules.get(index as usize).is_some_and(|r| count == r.literals.len() && (any || r.any.is_empty())))
             .map(|(index, ..)| index)
             .collect();
         candidates.sort_unstable();

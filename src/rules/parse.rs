@@ -44,8 +44,7 @@ pub const CAPTURES_MAX: usize = 4;
 const FILE_KEYS: [&str; 3] = ["technology", "description", "rule"];
 const RULE_KEYS: [&str; 13] =
     ["id", "class", "literals", "any", "pattern", "captures", "delay_unit", "min_severity", "codes", "fallback", "advice", "match", "no_match"];
-const CLASSES: [Class; 7] =
-    [Class::None, Class::Retry, Class::Failure, Class::Overload, Class::Exhausted, Class::Recovery, Class::CrashLoop];
+const CLASSES: [Class; 7] = [Class::None, Class::Retry, Class::Failure, Class::Overload, Class::Exhausted, Class::Recovery, Class::CrashLoop];
 
 /// What is wrong in a rule file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -246,8 +245,7 @@ impl Reader<'_, '_> {
         };
         let advice = self.text(table, "advice", span, class.is_some_and(Class::is_retry_like)).map(|(t, _)| t).unwrap_or_default();
         let matches = self.examples(table, span);
-        let no_matches =
-            self.texts(table, "no_match").into_iter().map(|(text, at)| CounterExample { text, line: self.line_of(&at) }).collect();
+        let no_matches = self.texts(table, "no_match").into_iter().map(|(text, at)| CounterExample { text, line: self.line_of(&at) }).collect();
         let rule = self.rule.take();
         if self.errors.len() > errors_before {
             return None;
@@ -388,5 +386,7 @@ impl Reader<'_, '_> {
 }
 
 fn number_problem(number: &str) -> String {
-    format!("depends on the number `{number}`, which later messages of the same shape do not share; write \\d+ in `pattern`, or list a code in `codes`")
+    format!(
+        "depends on the number `{number}`, which later messages of the same shape do not share; write \\d+ in `pattern`, or list a code in `codes`"
+    )
 }

@@ -135,15 +135,23 @@ fn two_digits(line: &[u8], i: usize) -> bool {
 /// The word that the run `start..end` of word bytes stands for, possibly wider than the run (never left of
 /// `floor`), or `None` when it stays literal: weak words (`eth0`, `sha256`) and codes (`ORA-12541`).
 #[must_use]
-#[inline]
 pub fn classify(line: &[u8], start: usize, end: usize, floor: usize) -> Option<Word> {
-    at_a_glance(line, start, end).or_else(|| classify_with_care(line, start, end, floor))
+    classify_leading(line, start, end, floor, line[start..end].iter().take_while(|b| b.is_ascii_digit()).count())
 }
 
-/// The commonest words: a plain number, milliseconds or seconds, an IPv4 address, a UUID. A shortcut only: what it says is what
-/// [`classify_with_care`] says (a test compares them), and `None` means "look closer".
+/// [`classify`] for a caller that knows how many digits the run begins with.
 #[inline]
-fn at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
+pub(super) fn classify_leading(line: &[u8], start: usize, end: usize, floor: usize, digits: usize) -> Option<Word> {
+    at_a_glance(line, start, end, digits).or_else(|| classify_with_care(line, start, end, floor))
+}
+
+/// The commonest words: a plain number, milliseconds or seconds, an IPv4 address, a UUID, a date, a long name. A shortcut only: what
+/// it says is what [`classify_with_care`] says (a test compares them), and `None` means "look closer".
+#[inline]
+fn at_a_glance(line: &[u8], start: usize, end: usize, digits: usize) -> Option<Word> {
+    if digits == 0 {
+        return name_at_a_glance(line, start, end);
+    }
     let text = line.get(start..end)?;
     let before = if start > 0 { line[start - 1] } else { b' ' };
     // What may stand before the word changes what it is: terminal colours, and groups of an IPv6 address.
@@ -151,12 +159,12 @@ fn at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
         return None;
     }
     let word = |end: usize, kind| Some(Word { start: start as u32, end: end as u32, kind });
-    let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
     let next = at(line, end);
-    if digits == 0 {
-        return name_at_a_glance(line, start, end);
+    if digits == text.len() && !matches!(next, b':' | b'/' | b' ') {
+        return word(end, number_kind(text));
     }
-    if digits == 4 && matches!(at(line, start + 4), b'-' | b'/')
+    if digits == 4
+        && matches!(at(line, start + 4), b'-' | b'/')
         && let Some((date_end, has_time)) = date_first(line, start)
         && date_end >= end
     {
@@ -164,11 +172,12 @@ fn at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
     }
     if digits == text.len() {
         // Dates and times of day may go on behind these.
-        let may_go_on = matches!(next, b':' | b'/') || (next == b' ' && matches!(digits, 6 | 8));
+        let may_go_on = next != b' ' || matches!(digits, 6 | 8);
         return if may_go_on { None } else { word(end, number_kind(text)) };
     }
     if text.len() == 36 {
-        return if is_uuid(text) && text.iter().enumerate().all(|(i, b)| matches!(i, 8 | 13 | 18 | 23) || b.is_ascii_hexdigit())
+        return if is_uuid(text)
+            && text.iter().enumerate().all(|(i, b)| matches!(i, 8 | 13 | 18 | 23) || b.is_ascii_hexdigit())
             && text.iter().any(u8::is_ascii_alphabetic)
         {
             word(end, Kind::Uuid)
@@ -178,28 +187,48 @@ fn at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
     }
     match &text[digits..] {
         b"ms" | b"s" => word(end, Kind::Dur),
+        // A date may begin with one or two digits, a point, and more of them; none begins like these.
+        [b'.', rest @ ..] if matches!(digits, 1 | 3) && !rest.is_empty() && rest.iter().all(u8::is_ascii_digit) => word(end, Kind::Num),
         [b'.', ..] if digits <= 3 && text.len() >= 7 && is_dotted_quad(text) => word(with_port(line, end), Kind::Ip),
         _ => None,
     }
 }
 
-/// Long names that begin with a lower-case letter that is no hex digit (`pool-5-thread-22`, `mq-0.prod.internal`): too long for a weak
-/// word, no code, no hex.
+/// Names whose parts are joined (`pool-5-thread-22`, `mq-0.prod.internal`, `HikariPool-1`): no weak word, no code, no hex.
 #[inline]
 fn name_at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
     let text = &line[start..end];
-    if text.len() < 12 || !matches!(text[0], b'g'..=b'z') || CLASS[text[text.len() - 1] as usize] & (DASH | DOT | UNDER) != 0 {
+    if start > 0 && (line[start - 1] == b';' || line[start - 1] == b'[' && start > 1 && line[start - 2] == 0x1B) {
         return None;
     }
-    // Only letters and digits: may be weak.
-    let is_joined = |b: &u8| CLASS[*b as usize] & (DASH | DOT | UNDER) != 0;
-    let joint = text.iter().position(is_joined)?;
+    let (first, last) = (text[0], CLASS[text[text.len() - 1] as usize]);
+    // Codes begin with capitals (`ORA-12541`); the weak words that are joined begin with s, x, u or i (`sha-256`, `x86_64`, `utf-8`, `iso-8859-1`).
+    let begins_like_a_name = match first {
+        b'a'..=b'z' => true,
+        b'A'..=b'Z' => text.get(1).is_some_and(u8::is_ascii_lowercase),
+        _ => false,
+    };
+    if !begins_like_a_name || last & (DASH | DOT | UNDER) != 0 || text.len() <= 11 && matches!(first | 0x20, b's' | b'x' | b'u' | b'i') {
+        return None;
+    }
+    // Only letters and digits: may be weak. Only hex digits: may be an id of that kind.
+    let (mut is_joined, mut has_letter) = (false, false);
+    for &b in text {
+        let class = CLASS[b as usize];
+        is_joined |= class & (DASH | DOT | UNDER) != 0;
+        has_letter |= class & ALPHA != 0;
+        if is_joined && has_letter {
+            break;
+        }
+    }
+    if !is_joined || !has_letter {
+        return None;
+    }
     // `core.2275`: what stands before the last number decides.
     let number = text.iter().rev().take_while(|b| b.is_ascii_digit()).count();
     if number > 0 && text[text.len() - number - 1] == b'.' && !text[..text.len() - number].iter().any(u8::is_ascii_digit) {
         return None;
     }
-    debug_assert!(joint > 0, "the first byte is a letter");
     let port = if at(line, end) == b':' { digits_from(line, end + 1) } else { 0 };
     let after = at(line, end + 1 + port);
     if (2..=5).contains(&port) && !is_word_byte(after) && after != b':' {
@@ -431,16 +460,15 @@ fn date_first(line: &[u8], start: usize) -> Option<(usize, bool)> {
             let year = digits_from(line, start + 6);
             matches!(year, 2 | 4).then(|| date_then_time(line, start + 6 + year)).flatten()
         }
-        (1 | 2, b'/' | b'-') if at(line, start + n + 1).is_ascii_uppercase()
-            && at(line, start + n + 2).is_ascii_lowercase()
-            && at(line, start + n + 4) == sep
-            && digits_from(line, start + n + 5) == 4 =>
+        (1 | 2, b'/' | b'-')
+            if at(line, start + n + 1).is_ascii_uppercase()
+                && at(line, start + n + 2).is_ascii_lowercase()
+                && at(line, start + n + 4) == sep
+                && digits_from(line, start + n + 5) == 4 =>
         {
             date_then_time(line, start + n + 9)
         }
-        (2, b'-' | b'.') if two_digits(line, start + 3) && at(line, start + 5) == b' ' => {
-            time_with_zone(line, start + 6).map(|end| (end, true))
-        }
+        (2, b'-' | b'.') if two_digits(line, start + 3) && at(line, start + 5) == b' ' => time_with_zone(line, start + 6).map(|end| (end, true)),
         (8, b'-' | b' ' | b'T' | b'_') => {
             if let Some(end) = time_with_zone(line, start + 9).or_else(|| unpadded_time(line, start + 9)) {
                 return Some((end, true));
@@ -583,8 +611,8 @@ fn unit_kind(text: &[u8]) -> Option<Kind> {
         let this = match &text[unit..i] {
             b"ns" | b"us" | b"\xC2\xB5s" | b"\xCE\xBCs" | b"ms" | b"s" | b"sec" | b"secs" | b"m" | b"min" | b"mins" | b"h" | b"hr" | b"d"
             | b"msec" | b"seconds" | b"second" | b"usec" => Kind::Dur,
-            b"B" | b"b" | b"kB" | b"KB" | b"K" | b"k" | b"KiB" | b"M" | b"MB" | b"MiB" | b"Mi" | b"Gi" | b"Ki" | b"G" | b"GB" | b"GiB"
-            | b"TB" | b"TiB" | b"T" | b"bytes" | b"kb" | b"mb" | b"gb" => Kind::Size,
+            b"B" | b"b" | b"kB" | b"KB" | b"K" | b"k" | b"KiB" | b"M" | b"MB" | b"MiB" | b"Mi" | b"Gi" | b"Ki" | b"G" | b"GB" | b"GiB" | b"TB"
+            | b"TiB" | b"T" | b"bytes" | b"kb" | b"mb" | b"gb" => Kind::Size,
             _ => return None,
         };
         if kind.is_some_and(|k| k != this) {
@@ -598,8 +626,22 @@ fn unit_kind(text: &[u8]) -> Option<Kind> {
 /// A letter word with one or two digits at its end or inside (`eth0`, `IPv6`), and a few names that carry digits.
 fn is_weak(text: &[u8], digits: usize, seen: u8) -> bool {
     const NAMES: [&[u8]; 16] = [
-        b"sha256", b"sha512", b"sha384", b"sha224", b"sha-256", b"sha-512", b"x86_64", b"utf-8", b"utf-16", b"iso-8859-1", b"log4j2",
-        b"rfc3164", b"rfc5424", b"i386", b"i686", b"base64",
+        b"sha256",
+        b"sha512",
+        b"sha384",
+        b"sha224",
+        b"sha-256",
+        b"sha-512",
+        b"x86_64",
+        b"utf-8",
+        b"utf-16",
+        b"iso-8859-1",
+        b"log4j2",
+        b"rfc3164",
+        b"rfc5424",
+        b"i386",
+        b"i686",
+        b"base64",
     ];
     if seen & (DASH | DOT | UNDER | HIGH) == 0 && digits <= 2 {
         let letters = text.len() - digits;
@@ -622,7 +664,9 @@ fn is_code(text: &[u8], next: u8, digits: usize) -> bool {
     let rest = &text[number..];
     let numeric = rest.iter().take_while(|b| b.is_ascii_digit()).count();
     let tail = &rest[numeric..];
-    numeric == digits && (tail.is_empty() || (tail.len() == 1 && tail[0].is_ascii_uppercase())) && (next == b':' || (dash == 1 && letters == 3 && &text[..3] == b"ORA"))
+    numeric == digits
+        && (tail.is_empty() || (tail.len() == 1 && tail[0].is_ascii_uppercase()))
+        && (next == b':' || (dash == 1 && letters == 3 && &text[..3] == b"ORA"))
 }
 
 #[cfg(test)]
@@ -638,11 +682,20 @@ mod tests {
 
     #[test]
     fn numbers_units_and_hosts_end_where_a_person_would_end_them() {
-        check("Connection to activemq-1.prod:61616 failed, retrying in 0ms (attempt 13768)", &[("activemq-1.prod:61616", Kind::Host), ("0ms", Kind::Dur), ("13768", Kind::Num)]);
+        check(
+            "Connection to activemq-1.prod:61616 failed, retrying in 0ms (attempt 13768)",
+            &[("activemq-1.prod:61616", Kind::Host), ("0ms", Kind::Dur), ("13768", Kind::Num)],
+        );
         check("dial tcp 10.0.4.82:9092: connect", &[("10.0.4.82:9092", Kind::Ip)]);
         check("took 1h2m3.5s, sent 12MiB. 3.", &[("1h2m3.5s", Kind::Dur), ("12MiB", Kind::Size), ("3", Kind::Num)]);
-        check("at [::1]:8080 and fe80::1ff:fe23:4567:890a or 00:1a:2b:3c:4d:5e", &[("::1", Kind::Ip), ("8080", Kind::Num), ("fe80::1ff:fe23:4567:890a", Kind::Ip), ("00:1a:2b:3c:4d:5e", Kind::Hex)]);
-        check("id 123e4567-e89b-12d3-a456-426614174000 0x7f3a deadbeef12", &[("123e4567-e89b-12d3-a456-426614174000", Kind::Uuid), ("0x7f3a", Kind::Hex), ("deadbeef12", Kind::Hex)]);
+        check(
+            "at [::1]:8080 and fe80::1ff:fe23:4567:890a or 00:1a:2b:3c:4d:5e",
+            &[("::1", Kind::Ip), ("8080", Kind::Num), ("fe80::1ff:fe23:4567:890a", Kind::Ip), ("00:1a:2b:3c:4d:5e", Kind::Hex)],
+        );
+        check(
+            "id 123e4567-e89b-12d3-a456-426614174000 0x7f3a deadbeef12",
+            &[("123e4567-e89b-12d3-a456-426614174000", Kind::Uuid), ("0x7f3a", Kind::Hex), ("deadbeef12", Kind::Hex)],
+        );
         check("x=-5 y=1.25", &[("-5", Kind::Num), ("1.25", Kind::Num)]);
     }
 
@@ -652,7 +705,7 @@ mod tests {
             parts in proptest::collection::vec(proptest::prop_oneof![
                 "[0-9]{1,19}", "[0-9]{1,4}(ms|s|h|m)", "[0-9]{1,4}(\\.[0-9]{1,4}){1,4}(:[0-9]{1,6})?", "[a-f0-9]{8}(-[a-f0-9]{4}){3}-[a-f0-9]{12}",
                 "[0-9]{8}(-[0-9]{4}){3}-[0-9]{12}", "[ ./:;,T_-]", " ", "\\[", "\x1b\\[", "[a-zA-Z]{1,5}", "[0-9]{2}:[0-9]{2}:[0-9]{2}",
-                "2026[-/]11[-/]2[0-9]([T _][0-9]{2}:[0-9]{2}:[0-9]{2})?([.,][0-9]{1,6})?(Z| UTC| WARN)?", "[g-z][a-z0-9._-]{8,16}(:[0-9]{1,6})?", "sha256|iso-8859-1|x86_64",
+                "2026[-/]11[-/]2[0-9]([T _][0-9]{2}:[0-9]{2}:[0-9]{2})?([.,][0-9]{1,6})?(Z| UTC| WARN)?", "[a-zA-Z][a-zA-Z0-9._-]{1,16}(:[0-9]{1,6})?", "[A-Z]{1,4}-?[0-9]{3,6}:?", "sha256|sha-256|iso-8859-1|x86_64|utf-16", "[0-9]{1,4}[.][0-9]{1,6}",
             ], 1..8)
         ) {
             let line = parts.concat();
@@ -661,7 +714,7 @@ mod tests {
             while at < line.len() {
                 let end = at + line[at..].iter().take_while(|b| is_word_byte(**b)).count();
                 if line[at..end].iter().any(u8::is_ascii_digit)
-                    && let Some(word) = at_a_glance(line, at, end)
+                    && let Some(word) = at_a_glance(line, at, end, line[at..end].iter().take_while(|b| b.is_ascii_digit()).count())
                 {
                     proptest::prop_assert_eq!(Some(word), classify_with_care(line, at, end, at), "{}", parts.concat());
                 }
@@ -688,9 +741,18 @@ mod tests {
 
     #[test]
     fn colours_do_not_hide_what_is_glued_to_them() {
-        check("\x1b[2m2024-01-02T03:04:05Z\x1b[0m \x1b[1;32mINFO\x1b[0m x7y9z", &[
-            ("2m", Kind::Dur), ("2024-01-02T03:04:05Z", Kind::Stamp), ("0m", Kind::Dur), ("1", Kind::Num), ("32m", Kind::Dur), ("0m", Kind::Dur), ("x7y9z", Kind::Id),
-        ]);
+        check(
+            "\x1b[2m2024-01-02T03:04:05Z\x1b[0m \x1b[1;32mINFO\x1b[0m x7y9z",
+            &[
+                ("2m", Kind::Dur),
+                ("2024-01-02T03:04:05Z", Kind::Stamp),
+                ("0m", Kind::Dur),
+                ("1", Kind::Num),
+                ("32m", Kind::Dur),
+                ("0m", Kind::Dur),
+                ("x7y9z", Kind::Id),
+            ],
+        );
     }
 
     #[test]

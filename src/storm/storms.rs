@@ -522,16 +522,56 @@ fn has_good_status(raw: &[u8]) -> bool {
 /// Whether an ordinary template says that something works: one of the words of success, and none of trouble or of an end.
 fn tells_success(template: &str) -> bool {
     const SUCCESS: [&str; 23] = [
-        "ok", "success", "successful", "successfully", "succeeded", "sent", "delivered", "published", "processed", "completed", "fetched", "healthy", "resumed", "recovered",
-        "connected", "ready", "established", "restored", "connack", "accepted", "authorized", "authenticated", "subscribed",
+        "ok",
+        "success",
+        "successful",
+        "successfully",
+        "succeeded",
+        "sent",
+        "delivered",
+        "published",
+        "processed",
+        "completed",
+        "fetched",
+        "healthy",
+        "resumed",
+        "recovered",
+        "connected",
+        "ready",
+        "established",
+        "restored",
+        "connack",
+        "accepted",
+        "authorized",
+        "authenticated",
+        "subscribed",
     ];
     const TROUBLE: [&str; 18] = [
-        "not", "no", "never", "without", "unable", "cannot", "fail", "error", "refus", "disconnect", "stop", "exit", "shut", "terminat", "closed", "closing", "wait", "start",
+        "not",
+        "no",
+        "never",
+        "without",
+        "unable",
+        "cannot",
+        "fail",
+        "error",
+        "refus",
+        "disconnect",
+        "stop",
+        "exit",
+        "shut",
+        "terminat",
+        "closed",
+        "closing",
+        "wait",
+        "start",
     ];
     let words = || template.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     // Short words as they stand, longer ones with any ending.
     let is_trouble = |word: &str| {
-        TROUBLE.iter().any(|trouble| word.get(..trouble.len()).is_some_and(|head| head.eq_ignore_ascii_case(trouble)) && (trouble.len() > 3 || word.len() == trouble.len()))
+        TROUBLE.iter().any(|trouble| {
+            word.get(..trouble.len()).is_some_and(|head| head.eq_ignore_ascii_case(trouble)) && (trouble.len() > 3 || word.len() == trouble.len())
+        })
     };
     words().any(|word| SUCCESS.iter().any(|success| word.eq_ignore_ascii_case(success))) && !words().any(is_trouble)
 }

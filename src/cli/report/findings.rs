@@ -80,8 +80,21 @@ pub fn facts(found: &StormFound) -> Vec<(&'static str, String)> {
     let end = if storm.resolved.is_some() { "" } else { ", not quiet for a minute when the input ended" };
     let onset = if storm.onset_is_unknown { " (it began before)" } else { "" };
     let mut facts = vec![
-        ("when", format!("{}{onset} to {} ({}{end}); noticed {} as `{}`", date_and_time(storm.onset), time_of_day(storm.last), show_duration(lasted), time_of_day(storm.fired), detected_by(storm))),
-        ("timeline", format!("{} ({} per bar)", storm.timeline.sparkline(SPARKLINE_CHARS), show_duration(seconds_per_bar(storm) * SECOND).replace(".0s", "s"))),
+        (
+            "when",
+            format!(
+                "{}{onset} to {} ({}{end}); noticed {} as `{}`",
+                date_and_time(storm.onset),
+                time_of_day(storm.last),
+                show_duration(lasted),
+                time_of_day(storm.fired),
+                detected_by(storm)
+            ),
+        ),
+        (
+            "timeline",
+            format!("{} ({} per bar)", storm.timeline.sparkline(SPARKLINE_CHARS), show_duration(seconds_per_bar(storm) * SECOND).replace(".0s", "s")),
+        ),
         ("how much", how_much(storm)),
         ("who", who(storm)),
         ("to", named(&storm.targets, storm.targets.len() as u64, "not visible: these lines name no target")),
@@ -96,7 +109,15 @@ pub fn facts(found: &StormFound) -> Vec<(&'static str, String)> {
     } else {
         facts.push(("policy", "not visible: too few records".into()));
     }
-    facts.push(("saved", format!("{} of {} records went into summaries ({})", show_count(found.absorbed), show_count(storm.records), share(found.absorbed, storm.records))));
+    facts.push((
+        "saved",
+        format!(
+            "{} of {} records went into summaries ({})",
+            show_count(found.absorbed),
+            show_count(storm.records),
+            share(found.absorbed, storm.records)
+        ),
+    ));
     facts
 }
 
@@ -108,7 +129,12 @@ fn how_much(storm: &StormReport) -> String {
     let usual = if storm.baseline < 0.05 { "none".into() } else { format!("{:.1}/s", storm.baseline) };
     let lasted = storm.duration_seconds();
     let mean = if lasted >= 1.0 { format!(", {}/s on average", rate(storm.records as f64 / lasted)) } else { String::new() };
-    format!("{} records ({}){mean}, peak {}/s; usually {usual}", show_count(storm.records), show_bytes(storm.bytes), show_count(storm.peak_per_second))
+    format!(
+        "{} records ({}){mean}, peak {}/s; usually {usual}",
+        show_count(storm.records),
+        show_bytes(storm.bytes),
+        show_count(storm.peak_per_second)
+    )
 }
 
 fn rate(rate: f64) -> String {
@@ -212,7 +238,8 @@ fn backing_off(verdict: Option<&Verdict>) -> String {
 
 fn limit(verdict: Option<&Verdict>) -> String {
     let Some(verdict) = verdict else { return "Not visible: too few records.".into() };
-    let seen = verdict.attempts_seen.filter(|seen| *seen > 0).map_or_else(String::new, |seen| format!(" in {} attempts", show_count(seen.unsigned_abs())));
+    let seen =
+        verdict.attempts_seen.filter(|seen| *seen > 0).map_or_else(String::new, |seen| format!(" in {} attempts", show_count(seen.unsigned_abs())));
     match (verdict.max_attempts, verdict.outcome) {
         (Some(limit), _) => format!("Yes: {} attempts.", show_count(limit.unsigned_abs())),
         (None, Outcome::GaveUp) => "No number is visible, but somebody gave up.".into(),
@@ -265,7 +292,14 @@ pub mod tests {
 
     pub fn findings() -> Findings {
         let accounting = Accounting { read: 1000, forwarded: 100, summarised: 900, summaries: 6, bytes_read: 100_000, ..Accounting::default() };
-        Findings { accounting, bytes_out: 11_000, templates: vec![row("Connection to <host> failed")], groups: BTreeMap::new(), storms: Vec::new(), diagnoses: Vec::new() }
+        Findings {
+            accounting,
+            bytes_out: 11_000,
+            templates: vec![row("Connection to <host> failed")],
+            groups: BTreeMap::new(),
+            storms: Vec::new(),
+            diagnoses: Vec::new(),
+        }
     }
 
     #[test]

@@ -25,7 +25,14 @@ fn write(out: &mut String, findings: &Findings, top: usize) -> fmt::Result {
     let n = storms.len();
     writeln!(out, "# Retry report: {}", if n == 0 { "no storm".to_owned() } else { format!("{n} storm{}", if n == 1 { "" } else { "s" }) })?;
     if let Some((first, last)) = span(templates) {
-        writeln!(out, "\nLog from {} to {}, {} lines ({}).", date_and_time(first), date_and_time(last), show_count(accounting.read), show_bytes(accounting.bytes_read))?;
+        writeln!(
+            out,
+            "\nLog from {} to {}, {} lines ({}).",
+            date_and_time(first),
+            date_and_time(last),
+            show_count(accounting.read),
+            show_bytes(accounting.bytes_read)
+        )?;
     }
     for (i, found) in storms.iter().enumerate() {
         write_storm(out, i + 1, found, findings)?;

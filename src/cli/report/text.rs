@@ -77,7 +77,9 @@ fn write_diagnoses(out: &mut String, diagnoses: &[Diagnosed], style: Style) -> f
     writeln!(out, "{}", style.paint(DIM, "     lines  jitter   lock-step  instances  outcome    template, and below it the policy"))?;
     for diagnosed in &diagnoses[..shown] {
         let verdict = &diagnosed.verdict;
-        let instances = verdict.instances.map_or_else(|| "-".to_owned(), |n| format!("{}{}", if verdict.instances_are_estimated { "~" } else { "" }, show_count(n)));
+        let instances = verdict
+            .instances
+            .map_or_else(|| "-".to_owned(), |n| format!("{}{}", if verdict.instances_are_estimated { "~" } else { "" }, show_count(n)));
         writeln!(
             out,
             "{:>10}  {:<7}  {:<9}  {instances:>9}  {:<9}  {}",

@@ -22,6 +22,9 @@ use merged::Merged;
 /// Instances counted exactly; beyond, estimated (bottom-64 of the hashes).
 const INSTANCES_EXACT: usize = 64;
 
+/// With more than those and fewer records for each, the ids are not those of instances.
+const RECORDS_PER_INSTANCE: u64 = 2;
+
 /// Streams remembered.
 const STREAMS_MAX: usize = 16;
 
@@ -206,14 +209,16 @@ impl Diagnosis {
         self.instances.insert(at, hash);
     }
 
-    /// Distinct instances and whether that is an estimate; 0 when no record names one.
+    /// Distinct instances and whether that is an estimate; 0 when no record names one, or (nearly) each record another: those are ids of
+    /// connections or requests.
     #[must_use]
     pub fn instances(&self) -> (u64, bool) {
         if !self.instances_overfull {
             return (self.instances.len() as u64, false);
         }
         let largest = self.instances.last().copied().unwrap_or(u64::MAX) as f64;
-        ((63.0 / (largest / 2f64.powi(64))).round() as u64, true)
+        let distinct = (63.0 / (largest / 2f64.powi(64))).round() as u64;
+        (if self.merged.records < RECORDS_PER_INSTANCE * distinct { 0 } else { distinct }, true)
     }
 }
 

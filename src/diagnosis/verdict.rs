@@ -338,7 +338,7 @@ impl Diagnosis {
             return Outcome::GaveUp;
         }
         // Its own work goes on: a sure sign once the next try is overdue, or where success was never seen between the tries.
-        if let Some(worked) = self.worked_at.filter(|at| *at > last)
+        if let Some(worked) = self.worked_at.filter(|at| *at >= last)
             && (worked - last > (2 * pause).max(SECOND) || self.merged.records >= 3 && self.signs_refuted * 6 <= self.merged.records)
         {
             verdict.notes.push("no recovery is stated; the same instances went back to their work".to_owned());

@@ -31,7 +31,7 @@ impl Classifier {
     /// With the user's rules, else with the packs that are compiled in.
     #[must_use]
     pub fn new(rules: Option<&Arc<RuleSet>>) -> Self {
-        Self { rules: rules.map_or_else(built_in, Arc::clone) }
+        Self { rules: rules_of(rules) }
     }
 
     /// The class of a message. `others` are the error texts that stand beside it in a structured line: asked when the message itself says nothing.
@@ -86,6 +86,11 @@ fn statuses(text: &[u8]) -> Vec<Span> {
         spans.extend(memchr::memmem::find_iter(text, status).take(4).map(|at| Span::new(at, at + status.len())));
     }
     spans
+}
+
+/// The user's rules, else the packs that are compiled in.
+pub(super) fn rules_of(rules: Option<&Arc<RuleSet>>) -> Arc<RuleSet> {
+    rules.map_or_else(built_in, Arc::clone)
 }
 
 /// The packs that are compiled in, read once per process.

@@ -1,5 +1,6 @@
 //! The storm stage in the engine: feeds it before anything is collapsed, and lets the collapse back off while a storm lasts.
 
+use super::classify::rules_of;
 use super::{Accounting, Options, Sink, emit};
 use crate::collapse::Collapse;
 use crate::fingerprint::Fingerprint;
@@ -35,7 +36,13 @@ pub(super) struct StormStage {
 
 impl StormStage {
     pub(super) fn new(options: &Options) -> Self {
-        let storms = options.storms.then(|| Storms::new(StormOptions { node: options.node, started_in_the_middle: options.started_in_the_middle }));
+        let of_storms = StormOptions {
+            node: options.node,
+            started_in_the_middle: options.started_in_the_middle,
+            shows_secrets: !options.mask_secrets,
+            rules: Some(rules_of(options.rules.as_ref())),
+        };
+        let storms = options.storms.then(|| Storms::new(of_storms));
         Self { storms, risen: Vec::new(), told: Vec::new(), now: UnixNanos(i64::MIN), looked_at: Vec::new() }
     }
 

@@ -364,6 +364,7 @@ pub(crate) mod tests {
             timeline: Timeline { start: onset.second(), width: 2, cells: vec![2400; 100] },
             trend: 1.0,
             is_not_falling: false,
+            advice: None,
             diagnosis: Some(Verdict {
                 policy: Policy::Immediate,
                 jitter: Tri::No,

@@ -36,7 +36,7 @@ pub fn push_plain(out: &mut Vec<u8>, event: &StormEvent, absorbed: u64, style: S
         out.push(b'\n');
         return;
     }
-    let text = alert_text_with(report, Some(absorbed), None);
+    let text = alert_text_with(report, Some(absorbed));
     for (i, line) in text.lines().enumerate() {
         let colour = if i == 0 { of_level(report.alert_level) } else { "" };
         // The first word of a line names it; what it says is the reader's.

@@ -5,8 +5,16 @@ use crate::time::SECOND;
 
 /// Restarts that make a crash loop ...
 const RESTARTS: usize = 5;
-/// ... within this span; a program that stays up this long has left it.
+/// ... within this span; a program that stays up this long has left it ...
 pub const WINDOW: i64 = 600 * SECOND;
+/// ... if they have gone on for so long (ns): a program that waits for its database at a deploy restarts a few times, too.
+const SUSTAINED: i64 = 60 * SECOND;
+/// A program that is restarted at once, again and again, is told sooner: after so many restarts ...
+const RESTARTS_HOT: usize = 8;
+/// ... within this span (ns), which leaves no room for a pause ...
+const SPAN_HOT: i64 = 12 * SECOND;
+/// ... the last three gaps being at most this many times the first three: no back-off.
+const GROWTH_HOT: i64 = 2;
 /// Programs watched; the one that restarted longest ago goes first.
 const PROGRAMS_MAX: usize = 1024;
 
@@ -16,8 +24,10 @@ struct Program {
     hash: u64,
     index: FingerprintIndex,
     /// Times of the last restarts, ns; the ring's oldest is at `next`.
-    times: [i64; RESTARTS],
+    times: [i64; RESTARTS_HOT],
     next: u8,
+    /// First restart of the present run (ns): one that no pause of [`WINDOW`] interrupts.
+    since: i64,
     restarts: u64,
     attempt: i64,
     is_looping: bool,
@@ -56,7 +66,7 @@ impl CrashLoops {
                 }
                 self.programs.insert(
                     place,
-                    Program { hash: program, index, times: [i64::MIN; RESTARTS], next: 0, restarts: 0, attempt: 0, is_looping: false },
+                    Program { hash: program, index, times: [i64::MIN; RESTARTS_HOT], next: 0, since: at, restarts: 0, attempt: 0, is_looping: false },
                 );
                 place
             }
@@ -64,27 +74,24 @@ impl CrashLoops {
         let known = &mut self.programs[place];
         if known.latest() != i64::MIN && at.saturating_sub(known.latest()) > WINDOW {
             known.is_looping = false;
+            known.since = at;
         }
         // A restart counter that jumped: restarts without a line.
-        let silent = attempt.map_or(0, |number| (number - known.attempt - 1).clamp(0, RESTARTS as i64)) as usize;
+        let silent = attempt.map_or(0, |number| (number - known.attempt - 1).clamp(0, RESTARTS_HOT as i64)) as usize;
+        known.since = known.since.min(at);
         let silent = if known.restarts == 0 { 0 } else { silent };
         for _ in 0..=silent {
             known.times[usize::from(known.next)] = at;
-            known.next = (known.next + 1) % RESTARTS as u8;
+            known.next = (known.next + 1) % RESTARTS_HOT as u8;
             known.restarts += 1;
         }
         known.attempt = attempt.unwrap_or(known.attempt);
         if known.is_looping {
             return Restart::InLoop;
         }
-        let oldest = known.times[usize::from(known.next)];
-        if is_stated || oldest != i64::MIN && at - oldest <= WINDOW {
+        if is_stated || known.is_sustained(at) || known.is_hot(at) {
             known.is_looping = true;
-            return Restart::LoopBegan(if oldest == i64::MIN {
-                known.times.iter().copied().filter(|time| *time != i64::MIN).min().unwrap_or(at)
-            } else {
-                oldest
-            });
+            return Restart::LoopBegan(known.since);
         }
         Restart::Single
     }
@@ -93,8 +100,9 @@ impl CrashLoops {
     pub fn recovered(&mut self, program: u64) {
         for known in self.programs.iter_mut().filter(|known| known.hash == program) {
             known.is_looping = false;
-            known.times = [i64::MIN; RESTARTS];
+            known.times = [i64::MIN; RESTARTS_HOT];
             known.restarts = 0;
+            known.since = i64::MAX;
         }
     }
 
@@ -115,6 +123,23 @@ impl CrashLoops {
 }
 
 impl Program {
+    /// The restart before the latest by `before`, ns; `i64::MIN` when there was none.
+    fn at(&self, before: usize) -> i64 {
+        self.times[(usize::from(self.next) + 2 * RESTARTS_HOT - 1 - before) % RESTARTS_HOT]
+    }
+
+    /// Enough restarts, for long enough.
+    fn is_sustained(&self, at: i64) -> bool {
+        let oldest = self.at(RESTARTS - 1);
+        oldest != i64::MIN && at - oldest <= WINDOW && at - self.since >= SUSTAINED
+    }
+
+    /// Restarted at once each time.
+    fn is_hot(&self, at: i64) -> bool {
+        let oldest = self.at(RESTARTS_HOT - 1);
+        oldest != i64::MIN && at - oldest <= SPAN_HOT && self.at(0) - self.at(3) <= GROWTH_HOT * (self.at(RESTARTS_HOT - 4) - oldest).max(SECOND / 10)
+    }
+
     fn latest(&self) -> i64 {
         self.times.iter().copied().max().unwrap_or(i64::MIN)
     }
@@ -127,15 +152,42 @@ mod tests {
     const POD: u64 = 9;
     const LINE: FingerprintIndex = FingerprintIndex(1);
 
+    #[track_caller]
+    fn check(restarts: &[i64], expected: Restart) {
+        let mut loops = CrashLoops::default();
+        let (last, before) = restarts.split_last().expect("a test has restarts");
+        for at in before {
+            assert_eq!(loops.restart(POD, LINE, *at, None, false), Restart::Single, "at {at}");
+        }
+        assert_eq!(loops.restart(POD, LINE, *last, None, false), expected);
+    }
+
     #[test]
     fn the_fifth_restart_within_ten_minutes_is_a_loop() {
+        check(&[0, 100, 200, 300, 400].map(|second| second * SECOND), Restart::LoopBegan(0));
         let mut loops = CrashLoops::default();
-        for n in 0..4 {
-            assert_eq!(loops.restart(POD, LINE, n * 100 * SECOND, None, false), Restart::Single);
+        for n in 0..5 {
+            loops.restart(POD, LINE, n * 100 * SECOND, None, false);
         }
-        assert_eq!(loops.restart(POD, LINE, 400 * SECOND, None, false), Restart::LoopBegan(0));
         assert!(loops.is_looping(LINE, 900 * SECOND));
         assert!(!loops.is_looping(LINE, 1001 * SECOND));
+    }
+
+    #[test]
+    fn a_back_off_up_to_minutes_is_a_loop_after_one() {
+        check(&[0, 1, 15, 40, 85].map(|second| second * SECOND), Restart::LoopBegan(0));
+    }
+
+    #[test]
+    fn restarts_at_once_are_a_loop_at_the_eighth() {
+        check(&[0, 1, 2, 3, 4, 5, 6, 7].map(|second| second * SECOND), Restart::LoopBegan(0));
+        check(&[0; 8], Restart::LoopBegan(0));
+    }
+
+    #[test]
+    fn paced_restarts_of_half_a_minute_are_no_loop_yet() {
+        check(&[0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30].map(|second| second * SECOND), Restart::Single);
+        check(&[0, 400, 800, 1300, 1900, 2600, 3600, 5000, 7000, 10_000, 14_000].map(|ms| ms * SECOND / 1000), Restart::Single);
     }
 
     #[test]
@@ -153,7 +205,7 @@ mod tests {
     fn a_restart_counter_counts_what_was_not_logged() {
         let mut loops = CrashLoops::default();
         loops.restart(POD, LINE, 0, Some(3), false);
-        assert_eq!(loops.restart(POD, LINE, SECOND, Some(8), false), Restart::LoopBegan(SECOND));
+        assert_eq!(loops.restart(POD, LINE, 90 * SECOND, Some(8), false), Restart::LoopBegan(0));
     }
 
     #[test]

@@ -95,6 +95,8 @@ pub struct Detector {
     baseline: f64,
     in_grace: bool,
     loud_seconds: u32,
+    /// Whether it is the failing part of a traffic that mostly succeeds: then nothing fires.
+    pub is_background: bool,
     /// The machine's state.
     pub state: State,
     /// First second of pending.
@@ -133,6 +135,7 @@ impl Detector {
             baseline: 0.0,
             in_grace: started.is_some_and(|start| now - start <= GRACE_FIRST_SECONDS),
             loud_seconds: 0,
+            is_background: false,
             state: State::Idle,
             pending_since: 0,
             pending_seconds: 0,
@@ -370,6 +373,9 @@ impl Detector {
     }
 
     fn rule(&self, second: i64, rate: f64, need: f64) -> Option<Rule> {
+        if self.is_background {
+            return None;
+        }
         let p = self.pending_seconds;
         let q = self.trend(second);
         let is_high = rate >= need;

@@ -9,8 +9,9 @@ use super::report::{AlertLevel, Phase, StormEvent, StormReport};
 use super::slot::{Slot, latest};
 use super::storms::{REFIRE, Storms};
 use crate::diagnosis::{Policy, Verdict, hash_of};
+use crate::fingerprint::Fingerprint;
 use crate::occurrence::Occurrence;
-use crate::record::{Class, FingerprintIndex};
+use crate::record::{Class, ClassSource, FingerprintIndex};
 use crate::time::{SECOND, UnixNanos};
 use std::sync::Arc;
 
@@ -41,6 +42,7 @@ impl Storms {
                 self.active.swap_remove(at);
                 continue;
             };
+            slot.weigh_against(self.ordinary.get(slot.stream as usize).copied().unwrap_or(0));
             let mut steps = [Step::Nothing; 2];
             let mut told = 0;
             while let Some(step) = slot.detector.step(second) {
@@ -379,14 +381,22 @@ impl Storms {
             amplification: rate / incident.baseline.max(0.1),
             instances: distinct.map(|known| known.0),
             instances_are_estimated: distinct.is_some_and(|known| known.1),
-            loudest: people.loudest(10),
-            targets: people.top_targets(10),
+            loudest: people.loudest(10, self.options.shows_secrets),
+            targets: people.top_targets(10, self.options.shows_secrets),
             trigger: incident.trigger.clone(),
             timeline: incident.timeline.clone(),
             trend,
             is_not_falling: incident.kind == Kind::Rate && second - incident.fell_at >= NOT_FALLING,
+            advice: incident.members.iter().find_map(|member| self.advice_on(&member.fingerprint)),
             diagnosis,
         }
+    }
+
+    /// What the rule that knew the fingerprint advises.
+    fn advice_on(&self, fingerprint: &Fingerprint) -> Option<String> {
+        let ClassSource::Rule(id) = &fingerprint.source else { return None };
+        let advice = &self.options.rules.as_ref()?.get(id.as_ref())?.advice;
+        (!advice.is_empty()).then(|| advice.clone())
     }
 
     pub(super) fn tell_slow_loop(&mut self, number: u32, out: &mut dyn FnMut(StormEvent)) {

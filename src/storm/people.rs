@@ -1,11 +1,14 @@
 //! Who takes part: instances (bottom-64 by hash, so that the same are kept in any order) and targets, with counts.
 
 use crate::diagnosis::spread;
+use std::borrow::Cow;
 
 /// Instances kept.
 const INSTANCES_MAX: usize = 64;
 /// Targets kept; the rest is counted as others.
 const TARGETS_MAX: usize = 16;
+/// When there are more instances than are kept: with fewer records for each the ids are those of connections or requests.
+const RECORDS_PER_INSTANCE: u64 = 2;
 /// Names are cut here.
 const NAME_MAX: usize = 128;
 
@@ -95,7 +98,8 @@ impl People {
         (self.is_overfull, self.unnamed, self.named, self.other_targets) = (false, 0, 0, 0);
     }
 
-    /// Distinct instances and whether that is an estimate; `None` when most records name none.
+    /// Distinct instances and whether that is an estimate; `None` when most records name none, or (nearly) each names another: a server with a
+    /// process for each connection numbers its connections.
     #[must_use]
     pub fn distinct(&self) -> Option<(u64, bool)> {
         if self.named <= self.unnamed {
@@ -105,7 +109,8 @@ impl People {
             return Some((self.instances.len() as u64, false));
         }
         let largest = self.instances.last().map_or(u64::MAX, |person| person.hash) as f64;
-        Some(((63.0 / (largest / 2f64.powi(64))).round() as u64, true))
+        let distinct = (63.0 / (largest / 2f64.powi(64))).round() as u64;
+        (self.named >= RECORDS_PER_INSTANCE * distinct).then_some((distinct, true))
     }
 
     /// Whether somebody is in both.
@@ -157,14 +162,14 @@ impl People {
 
     /// The loudest named instances: (name, records), most first, ties by name.
     #[must_use]
-    pub fn loudest(&self, limit: usize) -> Vec<(String, u64)> {
-        top(self.instances.iter().filter(|person| !person.name.is_empty()).map(|person| (&person.name, person.records)), limit)
+    pub fn loudest(&self, limit: usize, shows_secrets: bool) -> Vec<(String, u64)> {
+        top(shows_secrets, self.instances.iter().filter(|person| !person.name.is_empty()).map(|person| (&person.name, person.records)), limit)
     }
 
     /// The most frequent targets: (name, records).
     #[must_use]
-    pub fn top_targets(&self, limit: usize) -> Vec<(String, u64)> {
-        top(self.targets.iter().map(|target| (&target.0, target.1)), limit)
+    pub fn top_targets(&self, limit: usize, shows_secrets: bool) -> Vec<(String, u64)> {
+        top(shows_secrets, self.targets.iter().map(|target| (&target.0, target.1)), limit)
     }
 
     /// Records counted.
@@ -180,8 +185,12 @@ pub const fn stream_hash(stream: u32) -> u64 {
     spread(stream as u64 + 1)
 }
 
-fn top<'a>(entries: impl Iterator<Item = (&'a Box<[u8]>, u64)>, limit: usize) -> Vec<(String, u64)> {
-    let mut rows: Vec<(String, u64)> = entries.map(|(name, records)| (String::from_utf8_lossy(name).into_owned(), records)).collect();
+fn top<'a>(shows_secrets: bool, entries: impl Iterator<Item = (&'a Box<[u8]>, u64)>, limit: usize) -> Vec<(String, u64)> {
+    let shown = |name: &[u8]| {
+        let name = if shows_secrets { Cow::Borrowed(name) } else { crate::secrets::mask(name) };
+        String::from_utf8_lossy(&name).into_owned()
+    };
+    let mut rows: Vec<(String, u64)> = entries.map(|(name, records)| (shown(name), records)).collect();
     rows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     rows.truncate(limit);
     rows

@@ -165,6 +165,8 @@ pub struct StormReport {
     pub trend: f64,
     /// Whether the rate has not fallen below half its peak for 5 min.
     pub is_not_falling: bool,
+    /// What the rule that knew the lines advises.
+    pub advice: Option<String>,
     /// The retry policy.
     pub diagnosis: Option<Verdict>,
 }

@@ -4,7 +4,7 @@ use super::detector::{Detector, State};
 use crate::diagnosis::{Diagnosis, Observation};
 use crate::fingerprint::Fingerprint;
 use crate::occurrence::Occurrence;
-use crate::record::FingerprintIndex;
+use crate::record::{Class, FingerprintIndex};
 use crate::time::SECOND;
 use std::sync::Arc;
 
@@ -21,6 +21,11 @@ pub(super) struct Slot {
     pub(super) detector: Detector,
     pub(super) is_active: bool,
     pub(super) is_told_slow: bool,
+    /// Whether its records tell of requests that were served here and failed, without a word about retrying: they come as the clients ask.
+    pub(super) is_served: bool,
+    /// The stream of its latest record, and the ordinary records of that before it began to rise.
+    pub(super) stream: u32,
+    pub(super) ordinary_before: u64,
     /// The first record, until a second one makes a diagnosis worth its memory.
     pub(super) first: Option<Observation>,
     pub(super) diagnosis: Option<Box<Diagnosis>>,
@@ -46,6 +51,15 @@ impl Slot {
         self.run.1 >= SLOW_ATTEMPTS * instances || span >= SLOW_SPAN
     }
 
+    /// Before a finished second is evaluated; `ordinary` counts the ordinary records of its stream.
+    pub(super) fn weigh_against(&mut self, ordinary: u64) {
+        if self.detector.state == State::Idle {
+            self.ordinary_before = ordinary;
+        } else {
+            self.detector.is_background = self.is_served && ordinary.saturating_sub(self.ordinary_before) > self.detector.records;
+        }
+    }
+
     /// How many attempts a record stands for: more than one when the attempt numbers of one worker step by more than one again and again.
     pub(super) fn weight(&mut self, seen: &Occurrence<'_>) -> u32 {
         let Some(attempt) = seen.attempt else { return 1 };
@@ -60,6 +74,13 @@ impl Slot {
         // Three in a row: one jump is a lost line.
         if is_step && steps >= 3 { step as u32 } else { 1 }
     }
+}
+
+/// Whether the template is that of a failed request as the server (or a proxy) tells it: method, path and protocol, no word of retrying.
+pub(super) fn tells_of_served_request(class: Class, template: &str) -> bool {
+    class == Class::Failure
+        && ["GET ", "POST ", "PUT ", "DELETE ", "HEAD ", "PATCH "].iter().any(|method| template.contains(method))
+        && template.contains(" HTTP/")
 }
 
 /// Time of the latest record of a slot, ns.

@@ -6,11 +6,12 @@ use super::incident::Incident;
 use super::lifecycle::{SLOW_PAUSE, program_of};
 use super::people::stream_hash;
 use super::report::{StormEvent, StormReport, Trigger};
-use super::slot::Slot;
+use super::slot::{Slot, tells_of_served_request};
 use crate::diagnosis::{Diagnosis, Observation, Verdict};
 use crate::fingerprint::Fingerprint;
 use crate::occurrence::Occurrence;
 use crate::record::{Class, FingerprintIndex, Severity};
+use crate::rules::RuleSet;
 use crate::time::{SECOND, UnixNanos};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -34,13 +35,17 @@ const TRIGGERS_MAX: usize = 16;
 const OUTCOMES_PER_SECOND: u32 = 50;
 
 /// What the owner of the engine decides.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct StormOptions {
     /// Hash of the node's name: part of incident ids.
     pub node: u64,
     /// When squelch began to watch streams in their middle (a tail from the end, a restart without state); `None` for replays, reports
     /// and files read from their beginning.
     pub started_in_the_middle: Option<UnixNanos>,
+    /// Whether secrets in the names of instances and targets are told as they are.
+    pub shows_secrets: bool,
+    /// The rules that classed the records: asked for their advice.
+    pub rules: Option<Arc<RuleSet>>,
 }
 
 /// Success of those that retried is asked for during this span (ns) after the latest retry.
@@ -87,6 +92,8 @@ pub struct Storms {
     successes: Vec<Success>,
     /// Working time of the latest retry-like record, ns.
     retried_at: i64,
+    /// Ordinary records by stream.
+    pub(super) ordinary: Vec<u64>,
 }
 
 /// Whether an ordinary fingerprint tells of success.
@@ -96,6 +103,8 @@ enum Success {
     #[default]
     Unread,
     Told,
+    /// When the status behind the protocol says so.
+    ByStatus,
     NotTold,
 }
 
@@ -120,6 +129,7 @@ impl Storms {
             success_budget: (0, 0),
             successes: Vec::new(),
             retried_at: i64::MIN,
+            ordinary: Vec::new(),
         }
     }
 
@@ -156,6 +166,7 @@ impl Storms {
         if class != Class::CrashLoop {
             slot.detector.count(second, at, seen.raw.len() as u64, weight);
         }
+        slot.stream = seen.stream.0;
         let is_named = seen.instance_hash != 0;
         let hash = if is_named { seen.instance_hash } else { stream_hash(seen.stream.0) };
         // Who takes part is counted from the first second of a rise, which is known only when it is over; names are kept from then on.
@@ -179,9 +190,13 @@ impl Storms {
     }
 
     /// A record of class `none`: remembered as a possible trigger when it is a warning or worse; else asked for signs of success while
-    /// somebody retries. Costs two comparisons otherwise.
+    /// somebody retries. Costs a count and two comparisons otherwise.
     #[inline]
     pub fn note_ordinary(&mut self, seen: &Occurrence<'_>) {
+        match self.ordinary.get_mut(seen.stream.0 as usize) {
+            Some(count) => *count += 1,
+            None => self.ordinary.resize(seen.stream.0 as usize + 1, 0),
+        }
         if seen.fingerprint.severity >= Severity::Warn {
             if seen.feeds_rate && !seen.late {
                 self.note_trigger(seen);
@@ -198,7 +213,12 @@ impl Storms {
             self.successes.resize(index + 1, Success::Unread);
         }
         if self.successes[index] == Success::Unread {
-            self.successes[index] = if tells_success(&seen.fingerprint.template) { Success::Told } else { Success::NotTold };
+            let template = &seen.fingerprint.template;
+            self.successes[index] = match () {
+                () if tells_success(template) => Success::Told,
+                () if template.contains(" HTTP/") => Success::ByStatus,
+                () => Success::NotTold,
+            };
         }
         if self.successes[index] == Success::NotTold || !seen.feeds_rate || seen.late {
             return;
@@ -209,6 +229,9 @@ impl Storms {
         }
         self.success_budget.1 += 1;
         if self.success_budget.1 > OUTCOMES_PER_SECOND {
+            return;
+        }
+        if self.successes[index] == Success::ByStatus && !has_good_status(seen.raw) {
             return;
         }
         for diagnosis in self.slots.iter_mut().flatten().filter_map(|slot| slot.diagnosis.as_mut()) {
@@ -353,6 +376,9 @@ impl Storms {
             detector: Detector::new(seen.working.second(), started),
             is_active: false,
             is_told_slow: false,
+            is_served: tells_of_served_request(seen.fingerprint.class, &seen.fingerprint.template),
+            stream: seen.stream.0,
+            ordinary_before: 0,
             first: None,
             diagnosis: None,
             run: (seen.working.0, 0),
@@ -484,6 +510,13 @@ impl Storms {
             .max_by_key(|known| known.1.at)
             .map(|known| known.1.clone())
     }
+}
+
+/// Whether a status of 200 to 299 stands behind the protocol: `"GET / HTTP/1.1" 200`.
+fn has_good_status(raw: &[u8]) -> bool {
+    let Some(at) = memchr::memmem::find(raw, b" HTTP/") else { return false };
+    let mut words = raw[at + 1..].split(|byte| matches!(byte, b' ' | b'"')).filter(|word| !word.is_empty());
+    words.nth(1).is_some_and(|status| status.len() == 3 && status[0] == b'2' && status.iter().all(u8::is_ascii_digit))
 }
 
 /// Whether an ordinary template says that something works: one of the words of success, and none of trouble or of an end.

@@ -8,12 +8,12 @@ use std::fmt::Write as _;
 /// The alert text of `detection.md` 7.
 #[must_use]
 pub fn alert_text(report: &StormReport) -> String {
-    alert_text_with(report, None, None)
+    alert_text_with(report, None)
 }
 
-/// The same with the collapsed records, where the collapser knows them, and a rule's own advice.
+/// The same with the collapsed records, where the collapser knows them.
 #[must_use]
-pub fn alert_text_with(report: &StormReport, collapsed: Option<u64>, advice: Option<&str>) -> String {
+pub fn alert_text_with(report: &StormReport, collapsed: Option<u64>) -> String {
     let mut text = String::new();
     let level = match report.alert_level {
         AlertLevel::Critical => "CRITICAL",
@@ -43,14 +43,24 @@ pub fn alert_text_with(report: &StormReport, collapsed: Option<u64>, advice: Opt
     let _ = writeln!(text, "since  {}", since(report));
     let _ = writeln!(text, "policy {}", policy(report));
     let _ = writeln!(text, "trend  {}", trend(report));
-    let steps = advice.map_or_else(|| advise(report), |advice| vec![advice.to_owned()]);
+    let mut steps = advise(report);
+    steps.extend(report.advice.clone());
     for (at, step) in steps.iter().enumerate() {
         let _ = writeln!(text, "{} {} {step}", if at == 0 { "do    " } else { "      " }, at + 1);
     }
-    let per_day = report.rate * 86_400.0;
-    let line = report.bytes as f64 / report.records.max(1) as f64;
-    let _ = write!(text, "cost   at this rate {} records/day, {} a day.", show_count(per_day), show_volume(per_day * line));
+    let per_day = shown_rate(report) * 86_400.0;
+    let _ = write!(text, "cost   at this rate {} records/day", show_count(per_day));
+    if report.bytes > 0 {
+        let record = report.bytes as f64 / report.records.max(1) as f64;
+        let _ = write!(text, ", {} a day", show_volume(per_day * record));
+    }
+    text.push('.');
     text
+}
+
+/// Records/s now; of a storm that is silent at this moment, and of loops whose rate nobody watches, the mean since the onset.
+fn shown_rate(report: &StormReport) -> f64 {
+    if report.rate > 0.0 { report.rate } else { report.records as f64 / report.duration_seconds().max(1.0) }
 }
 
 fn what(report: &StormReport, collapsed: Option<u64>) -> String {
@@ -58,11 +68,14 @@ fn what(report: &StormReport, collapsed: Option<u64>) -> String {
         format!("{} restarts in {}", report.records, show_span(report.duration_seconds()))
     } else {
         let usual = if report.baseline < 0.05 { "none".to_owned() } else { format!("{:.1}/s", report.baseline) };
+        let rate = shown_rate(report);
+        let times = (rate / report.baseline.max(0.1)).round() as u64;
         format!(
-            "{} records/s for {} (normally {usual}; x{}). {} records so far",
-            show_rate(report.rate.max(if report.resolved.is_some() { report.records as f64 / report.duration_seconds().max(1.0) } else { 0.0 })),
+            "{} records/s{} for {} (normally {usual}; x{}). {} records so far",
+            show_rate(rate),
+            if report.rate > 0.0 { "" } else { " in the mean" },
             show_span(report.duration_seconds()),
-            thousands(report.amplification.round() as u64),
+            thousands(times.max(1)),
             thousands(report.records)
         )
     };
@@ -91,8 +104,8 @@ fn who(report: &StormReport) -> String {
         if instances > 1 && common.len() >= 3 {
             let _ = write!(text, " ({common}*)");
         }
-        if report.class != Class::CrashLoop && report.rate > 0.0 {
-            let _ = write!(text, ", ~{}/s each", show_rate(report.rate / instances.max(1) as f64));
+        if report.class != Class::CrashLoop {
+            let _ = write!(text, ", ~{}/s each", show_rate(shown_rate(report) / instances.max(1) as f64));
         }
         let share = 100.0 * *records as f64 / report.records.max(1) as f64;
         let _ = write!(text, "; loudest: {name} ({:.0} %)", share.min(100.0));
@@ -273,7 +286,13 @@ fn show_count(value: f64) -> String {
 }
 
 fn show_volume(bytes: f64) -> String {
-    if bytes >= 1e9 { format!("{:.0} GB", bytes / 1e9) } else { format!("{:.0} MB", bytes / 1e6) }
+    if bytes >= 1e9 {
+        format!("{:.0} GB", bytes / 1e9)
+    } else if bytes >= 1e6 {
+        format!("{:.0} MB", bytes / 1e6)
+    } else {
+        format!("{:.0} kB", (bytes / 1e3).ceil())
+    }
 }
 
 /// `12:01:00.02Z`: the time of day in UTC, to the hundredth of a second.

@@ -41,6 +41,7 @@ fn essay() -> StormReport {
         timeline: Timeline { start: 43_260, width: 2, cells: vec![2000, 2400, 2400] },
         trend: 1.0,
         is_not_falling: false,
+        advice: None,
         diagnosis: Some(Verdict {
             policy: Policy::Immediate,
             jitter: Tri::Unknown,
@@ -72,7 +73,7 @@ do     1 stop the loop: scale down or pause callers, or open the circuit; let ba
        2 then fix: exponential backoff (e.g. 200 ms x2, cap 30 s) with full jitter, a limit on attempts, a retry budget
          (<= 10-20 % of requests) or circuit breaker.   (examples; fit them to the client)
 cost   at this rate 103 million records/day, 19 GB a day.";
-    assert_eq!(alert_text_with(&essay(), Some(238_870), None), expected);
+    assert_eq!(alert_text_with(&essay(), Some(238_870)), expected);
 }
 
 #[test]
@@ -99,7 +100,7 @@ fn advice_goes_by_the_verdict() {
     assert!(with(Policy::Exponential, Tri::No).contains("1 the clients back off properly: look at the cause"));
     assert!(with(Policy::Exponential, Tri::No).contains("2 no limit on attempts is visible"));
     assert!(with(Policy::Unknown, Tri::Unknown).contains("the policy is not visible"));
-    assert!(alert_text_with(&essay(), None, Some("restart the broker")).contains("do     1 restart the broker\ncost"));
+    assert!(alert_text(&StormReport { advice: Some("restart the broker".to_owned()), ..essay() }).contains("\n       3 restart the broker\ncost"));
 }
 
 #[test]
@@ -107,4 +108,11 @@ fn what_did_not_fall_is_never_called_a_cause() {
     let text = alert_text(&StormReport { is_not_falling: true, ..essay() });
     assert!(text.contains("did not fall below half its peak for 5 min; it may not end when the cause ends"), "{text}");
     assert!(!text.contains("because"));
+}
+
+#[test]
+fn a_storm_that_is_silent_at_the_end_is_told_by_its_mean_rate() {
+    let text = alert_text(&StormReport { rate: 0.0, ..essay() });
+    assert!(text.contains("what   1,196 records/s in the mean for 3 min 20 s (normally 0.1/s; x11,960)"), "{text}");
+    assert!(text.contains("cost   at this rate 103 million records/day, 19 GB a day."), "{text}");
 }

@@ -46,7 +46,13 @@ pub(super) fn verdict(before: &[u8], text: &[u8], start: usize, stop: usize, end
 /// Whether a value under this key is a code (`status`, `errno`, ...), by the key alone.
 pub(super) fn is_code_key(key: &[u8]) -> bool {
     let mut lower = [0u8; KEY_BYTES_MAX];
-    lowered(key, &mut lower).is_some_and(|key| by_key(key).is_some())
+    ends_like_a_key(key) && lowered(key, &mut lower).is_some_and(|key| by_key(key).is_some())
+}
+
+/// Whether the end is that of a key in [`by_key`], or of `error`: most words need no closer look.
+fn ends_like_a_key(text: &[u8]) -> bool {
+    let &[.., one, two] = text else { return false };
+    matches!(&[one | 0x20, two | 0x20], b"us" | b"de" | b"tp" | b"no" | b"rc" | b"te" | b"or")
 }
 
 fn lowered<'a>(key: &[u8], into: &'a mut [u8; KEY_BYTES_MAX]) -> Option<&'a [u8]> {
@@ -82,15 +88,14 @@ fn family(before: &[u8], after: &[u8]) -> Option<Family> {
     }
     let gap = &before[at..];
     // `HTTP/1.1" 502`
-    if at >= 6 && gap.contains(&b' ') && before[at - 1] < 0x20 && before[..at - 1].ends_with(b"HTTP/") {
+    if at >= 6 && before[at - 1] < 0x20 && gap.contains(&b' ') && before[..at - 1].ends_with(b"HTTP/") {
         return Some(Family::Http);
     }
     // nginx: `(111: Connection refused)`
     if gap.ends_with(b"(") && after.starts_with(b": ") && after.get(2).is_some_and(u8::is_ascii_uppercase) {
         return Some(Family::Number(3));
     }
-    // Every key below ends in one of these letters.
-    if at == 0 || !matches!(before[at - 1] | 0x20, b's' | b'e' | b'o' | b'p' | b'c' | b'r') {
+    if !ends_like_a_key(&before[..at]) {
         return None;
     }
     let from = before[..at].iter().rposition(|&byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))).map_or(0, |i| i + 1);

@@ -9,6 +9,35 @@ pub(super) enum Dotted {
     Class,
 }
 
+/// Longest word of a [`WordSet`], bytes.
+const SET_WORD_MAX: usize = 15;
+
+/// A list of lower-case words that is asked for every key of a message.
+struct WordSet<const N: usize> {
+    words: [&'static [u8]; N],
+    /// For each length, the first letters (bit 0 is `a`) of words that long: most keys are in no list, and need not be compared.
+    letters: [u32; SET_WORD_MAX + 1],
+}
+
+impl<const N: usize> WordSet<N> {
+    const fn new(words: [&'static [u8]; N]) -> Self {
+        let mut letters = [0; SET_WORD_MAX + 1];
+        let mut i = 0;
+        while i < N {
+            letters[words[i].len()] |= 1 << (words[i][0] - b'a');
+            i += 1;
+        }
+        Self { words, letters }
+    }
+
+    /// Whether the word is one of them, in whatever case.
+    fn has(&self, word: &[u8]) -> bool {
+        let (Some(letters), Some(&first)) = (self.letters.get(word.len()), word.first()) else { return false };
+        let letter = (first | 0x20).wrapping_sub(b'a');
+        letter < 26 && letters >> letter & 1 != 0 && self.words.iter().any(|known| word.eq_ignore_ascii_case(known))
+    }
+}
+
 /// Endings by which a name of two parts is a host.
 const TOP_LEVEL: [&[u8]; 16] = [
     b"com", b"net", b"org", b"io", b"edu", b"gov", b"local", b"internal", b"svc", b"lan", b"corp", b"cloud", b"example", b"invalid", b"localdomain",
@@ -78,30 +107,30 @@ pub(super) fn is_host_like(name: &[u8]) -> bool {
 
 /// Words before the name of a server.
 pub(super) fn is_place_word(word: &[u8]) -> bool {
-    const WORDS: [&[u8]; 20] = [
+    static WORDS: WordSet<20> = WordSet::new([
         b"to", b"from", b"at", b"with", b"host", b"server", b"broker", b"node", b"via", b"tcp", b"upstream", b"peer", b"on", b"endpoint", b"address",
         b"proxy", b"connecting", b"connect", b"dial", b"remote",
-    ];
-    WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
+    ]);
+    WORDS.has(word)
 }
 
 /// Words behind `user` that are no name.
 pub(super) fn is_never_a_user(word: &[u8]) -> bool {
-    const WORDS: [&[u8]; 24] = [
+    static WORDS: WordSet<24> = WordSet::new([
         b"is", b"was", b"not", b"has", b"name", b"id", b"logged", b"login", b"agent", b"account", b"data", b"session", b"input", b"request", b"error",
         b"does", b"with", b"for", b"from", b"by", b"and", b"or", b"space", b"authentication",
-    ];
-    WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
+    ]);
+    WORDS.has(word)
 }
 
 /// Keys whose value says who or where, never what.
 pub(super) fn is_identity_key(key: &[u8]) -> bool {
-    const KEYS: [&[u8]; 36] = [
+    static KEYS: WordSet<36> = WordSet::new([
         b"user", b"uid", b"euid", b"gid", b"pid", b"tid", b"username", b"user_id", b"userid", b"logname", b"ruser", b"rhost", b"host", b"hostname", b"ip",
         b"addr", b"address", b"client", b"peer", b"remote", b"id", b"request_id", b"requestid", b"trace_id", b"traceid", b"span_id", b"session",
         b"session_id", b"path", b"file", b"filename", b"url", b"uri", b"pod", b"node", b"acct",
-    ];
-    KEYS.iter().any(|known| key.eq_ignore_ascii_case(known))
+    ]);
+    KEYS.has(key)
 }
 
 /// Accounts that every system has. Under `user=` they are a role, not a person: an attack on root is its own story.
@@ -111,11 +140,11 @@ pub(super) fn is_built_in_account(name: &[u8]) -> bool {
 
 /// Keys whose value says what went wrong: it is masked like a message, not hidden.
 pub(super) fn is_error_key(key: &[u8]) -> bool {
-    const KEYS: [&[u8]; 16] = [
+    static KEYS: WordSet<16> = WordSet::new([
         b"err", b"error", b"reason", b"cause", b"msg", b"message", b"exception", b"level", b"severity", b"op", b"event", b"state", b"result", b"type", b"kind",
         b"method",
-    ];
-    KEYS.iter().any(|known| key.eq_ignore_ascii_case(known))
+    ]);
+    KEYS.has(key)
 }
 
 pub(super) fn is_weekday(word: &[u8]) -> bool {

@@ -7,6 +7,7 @@ use super::normalise::{ANY, EMAIL, GLUE, HEX, HOST, ID, IP, NAME, NUM, Output, P
 use super::normalise::{is_glue, is_name_byte, is_placeholder, is_stop, looks};
 use super::{codes, names};
 use crate::secrets;
+use std::cell::OnceCell;
 
 /// Share of `key=value` words, in percent, from which on a message is a list of keys.
 const KEY_VALUE_PERCENT: usize = 80;
@@ -21,8 +22,8 @@ pub(super) struct Masker<'a> {
     shape: &'a [u8],
     out: Output<'a>,
     at: usize,
-    /// The message is a list of `key=value`.
-    is_list: bool,
+    /// The message is a list of `key=value`; asked when the first key comes.
+    is_list: OnceCell<bool>,
     /// The message is a stack frame (`at x.Y.z(...)`): its dotted names are functions.
     is_frame: bool,
     /// The last two words, for `for user NAME` and `connect to NAME:<num>`.
@@ -32,10 +33,9 @@ pub(super) struct Masker<'a> {
 impl<'a> Masker<'a> {
     /// Masks `shape` into `out`.
     pub(super) fn new(shape: &'a [u8], out: Output<'a>) -> Self {
-        let is_list = is_key_value_list(shape);
         let blanks = shape.iter().take_while(|&&byte| byte == b' ').count();
         let is_frame = shape[blanks..].starts_with(b"at ");
-        Self { shape, out, at: 0, is_list, is_frame, before: [(0, 0); 2] }
+        Self { shape, out, at: 0, is_list: OnceCell::new(), is_frame, before: [(0, 0); 2] }
     }
 
     fn byte(&self, i: usize) -> u8 {
@@ -50,6 +50,9 @@ impl<'a> Masker<'a> {
             let look = looks(byte);
             if look & GLUE != 0 {
                 self.word();
+            } else if byte == b' ' && words < words_max && self.out.adds_blank(self.at) {
+                words += 1;
+                self.at += 1;
             } else if byte == b' ' {
                 words += usize::from(self.out.blank(self.at));
                 self.at += 1;
@@ -99,6 +102,7 @@ impl<'a> Masker<'a> {
         }
     }
 
+    #[inline]
     fn push(&mut self, start: usize, end: usize) {
         self.out.literal(start, end);
         self.at = end;
@@ -132,7 +136,7 @@ impl<'a> Masker<'a> {
         let start = self.at;
         let (run, seen) = self.name_run(start);
         let mut end = run;
-        while end > start + 1 && matches!(self.shape[end - 1], b'.' | b'-') {
+        while end > start + 1 && !is_glue(self.shape[end - 1]) {
             end -= 1;
         }
         let name = &self.shape[start..end];
@@ -366,12 +370,9 @@ impl<'a> Masker<'a> {
     /// The end of a path whose first slash is at `slash`.
     fn path_end(&self, slash: usize) -> usize {
         let mut end = slash;
-        while end < self.shape.len() {
-            let byte = self.shape[end];
-            if looks(byte) & PATH_SIGN == 0 {
-                end += 1;
-                continue;
-            }
+        loop {
+            end += self.shape[end..].iter().take_while(|&&byte| looks(byte) & PATH_SIGN == 0).count();
+            let Some(&byte) = self.shape.get(end) else { break };
             if byte == b'[' || byte == b'{' {
                 // `/[2017-07-03_13,48]-x.xml`: a bracket that opens behind a slash belongs to the name.
                 let close = if byte == b'[' { b']' } else { b'}' };
@@ -477,7 +478,7 @@ impl<'a> Masker<'a> {
             && let Some(len) = self.shape[value + 1..].iter().position(|&byte| byte == quote)
         {
             let close = value + 1 + len;
-            if self.is_list || is_identity {
+            if self.is_list() || is_identity {
                 self.mask(ANY, close + 1);
             } else if quote == b'"' {
                 self.push(value, value + 1);
@@ -486,22 +487,26 @@ impl<'a> Masker<'a> {
             }
             return;
         }
-        if !(self.is_list || is_identity) {
+        if !(self.is_list() || is_identity) {
             return;
         }
         let stop = match quote {
             b'{' | b'[' | b'(' | b'<' => self.bracket_end(value),
-            b' ' if self.is_list && value < self.shape.len() && !self.another_key_follows(value) => return,
+            b' ' if self.is_list() && value < self.shape.len() && !self.another_key_follows(value) => return,
             _ => self.stop_from(value).min(value + self.shape[value..].iter().take_while(|&&byte| byte != b']').count()),
         };
         let mut stop = stop;
         while stop > value && matches!(self.shape[stop - 1], b'.' | b':') {
             stop -= 1;
         }
-        if !self.is_list && names::is_built_in_account(&self.shape[value..stop]) {
+        if !self.is_list() && names::is_built_in_account(&self.shape[value..stop]) {
             return;
         }
         self.mask(ANY, stop);
+    }
+
+    fn is_list(&self) -> bool {
+        *self.is_list.get_or_init(|| is_key_value_list(self.shape))
     }
 
     /// Whether `key=` is the next word: then the value before it was empty.

@@ -140,6 +140,7 @@ impl Shape {
     }
 
     /// One byte for a digit-word that stands at `start..end` of the text.
+    #[inline]
     pub(super) fn push_word(&mut self, kind: Kind, start: usize, end: usize) {
         if self.in_colour {
             // `ESC [ 1 ; 31m`: all but the last parameter are plain numbers.
@@ -150,6 +151,7 @@ impl Shape {
         self.push(of_kind(kind), start, end);
     }
 
+    #[inline]
     fn push(&mut self, placeholder: u8, start: usize, end: usize) {
         self.origin_is(start);
         self.bytes.push(placeholder);
@@ -157,6 +159,7 @@ impl Shape {
     }
 
     /// The next byte stands at `offset` of the text.
+    #[inline]
     fn origin_is(&mut self, offset: usize) {
         if self.has_origins {
             self.origins.push((self.bytes.len() as u32, offset as u32));
@@ -165,14 +168,19 @@ impl Shape {
 
     /// Copies `start..end` of the text. Placeholders that the text itself spells out become placeholders again, so that a template is
     /// its own template.
+    #[inline]
     pub(super) fn copy_literal(&mut self, text: &[u8], start: usize, end: usize) {
         if self.origins.is_empty() {
             self.origin_is(start);
         }
         if self.is_plain {
             self.bytes.extend_from_slice(text.get(start..end).unwrap_or_default());
-            return;
+        } else {
+            self.copy_odd(text, start, end);
         }
+    }
+
+    fn copy_odd(&mut self, text: &[u8], start: usize, end: usize) {
         let mut at = start;
         if self.in_colour && start < end {
             self.in_colour = &text[start..end] == b";";
@@ -271,7 +279,25 @@ impl<'a> Output<'a> {
 
     /// A placeholder for `start..end` of the shape. Eats glued text on its left, and joins the placeholder before it when only
     /// punctuation lies between.
+    #[inline]
     pub(super) fn placeholder(&mut self, placeholder: u8, start: usize, end: usize) {
+        match self.shape[self.pending.0..self.pending.1] {
+            // Behind a word and a blank nothing is eaten and nothing joined.
+            [.., before, b' '] if is_glue(before) => {
+                self.flush();
+                self.push(placeholder, start, end);
+            }
+            _ => self.glued_placeholder(placeholder, start, end),
+        }
+    }
+
+    fn push(&mut self, placeholder: u8, start: usize, end: usize) {
+        self.marks.push(Mark { at: self.bytes.len() as u32, start: start as u32, end: end as u32 });
+        self.bytes.push(placeholder);
+    }
+
+    #[inline(never)]
+    fn glued_placeholder(&mut self, placeholder: u8, start: usize, end: usize) {
         self.flush();
         let mut len = self.bytes.len();
         while len > 0 && is_glue(self.bytes[len - 1]) {
@@ -308,8 +334,7 @@ impl<'a> Output<'a> {
             }
             at -= 1;
         }
-        self.bytes.push(placeholder);
-        self.marks.push(Mark { at: len as u32, start: start as u32, end: end as u32 });
+        self.push(placeholder, start, end);
     }
 
     /// Literal text at `start..end` of the shape; what is glued to a placeholder before it is eaten.
@@ -349,8 +374,17 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// White space of any length is one blank; none at the beginning. `at` is where it stands in the shape. Whether it was written.
+    /// The usual case of [`Output::blank`]: the one blank at `at` of the shape, behind a literal. Whether it was that.
     #[inline]
+    pub(super) fn adds_blank(&mut self, at: usize) -> bool {
+        let (start, end) = self.pending;
+        let is_usual = start < end && end == at && self.shape[at - 1] != b' ';
+        self.pending.1 += usize::from(is_usual);
+        is_usual
+    }
+
+    /// White space of any length is one blank; none at the beginning. `at` is where it stands in the shape. Whether it was written.
+    #[inline(never)]
     pub(super) fn blank(&mut self, at: usize) -> bool {
         let is_written = self.last() != b' ';
         if is_written {

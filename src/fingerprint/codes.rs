@@ -33,7 +33,9 @@ const KEY_BYTES_MAX: usize = 24;
 pub(super) fn verdict(before: &[u8], text: &[u8], start: usize, stop: usize, end: usize) -> Verdict {
     let is_plain = match *before {
         // A word and a blank, which is what stands before most values.
-        [.., one, two, b' '] => two >= 0x20 && !is_gap(two) && !is_end_of_key(one, two),
+        [.., one, two, b' '] if two >= 0x20 => !is_gap(two) && !is_end_of_key(one, two),
+        // A placeholder and a blank: it may be the version of `HTTP/1.1 502`.
+        [.., one, _, b' '] => one != b'/',
         [.., last] => !is_gap(last),
         [] => true,
     };

@@ -3,7 +3,7 @@
 //! Works on the shape of a message (see [`super::normalise`]), so that nothing here can depend on what a digit-word
 //! says. One pass, left to right; each step takes the most specific thing that begins at the cursor.
 
-use super::normalise::{ANY, EMAIL, GLUE, HEX, HOST, ID, IP, NAME, NUM, Output, PATH, PATH_SIGN, POINT, SIGN, STR, TIME, URL};
+use super::normalise::{ANY, EMAIL, GLUE, HEX, HOST, ID, IP, NAME, NUM, Output, PATH, PATH_SIGN, SIGN, STR, TIE, TIME, URL};
 use super::normalise::{is_glue, is_name_byte, is_placeholder, is_stop, looks};
 use super::{codes, names};
 use crate::secrets;
@@ -136,7 +136,7 @@ impl<'a> Masker<'a> {
         let start = self.at;
         let (run, seen) = self.name_run(start);
         let mut end = run;
-        while end > start + 1 && !is_glue(self.shape[end - 1]) {
+        while seen & TIE != 0 && end > start + 1 && !is_glue(self.shape[end - 1]) {
             end -= 1;
         }
         let name = &self.shape[start..end];
@@ -176,7 +176,7 @@ impl<'a> Masker<'a> {
         if let Some(stop) = self.date_end(start, end) {
             return self.mask(TIME, stop);
         }
-        if seen & POINT != 0 && name.contains(&b'.') && self.dotted(name, end) {
+        if seen & TIE != 0 && name.contains(&b'.') && self.dotted(name, end) {
             return;
         }
         if name.len() >= HEX_WORD_MIN && names::is_hex_word(name) {

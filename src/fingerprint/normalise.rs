@@ -67,8 +67,8 @@ const STOP: u8 = 4;
 pub(super) const SIGN: u8 = 8;
 /// A path needs a closer look here, or ends.
 pub(super) const PATH_SIGN: u8 = 16;
-/// The point of a dotted name.
-pub(super) const POINT: u8 = 32;
+/// Joins the parts of a name.
+pub(super) const TIE: u8 = 32;
 
 /// What each byte is to the masks.
 static LOOKS: [u8; 256] = {
@@ -78,8 +78,8 @@ static LOOKS: [u8; 256] = {
         let byte = i as u8;
         table[i] = match byte {
             b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80..=0xFF => GLUE | NAME,
-            b'-' => NAME,
-            b'.' => NAME | POINT | SIGN,
+            b'-' => NAME | TIE,
+            b'.' => NAME | TIE | SIGN,
             b'"' | b'(' => STOP | PATH_SIGN | SIGN,
             b' ' | b'\t' | b'\'' | b'<' | b'>' | b')' | b'{' | b'}' | b'|' | b',' | b';' | b'`' => STOP | PATH_SIGN,
             b'[' | b']' | b':' => PATH_SIGN,
@@ -287,6 +287,8 @@ impl<'a> Output<'a> {
                 self.flush();
                 self.push(placeholder, start, end);
             }
+            // A list with blanks.
+            [b' '] if is_placeholder(self.bytes.last().copied().unwrap_or_default()) => self.join(placeholder, end),
             _ => self.glued_placeholder(placeholder, start, end),
         }
     }
@@ -294,6 +296,19 @@ impl<'a> Output<'a> {
     fn push(&mut self, placeholder: u8, start: usize, end: usize) {
         self.marks.push(Mark { at: self.bytes.len() as u32, start: start as u32, end: end as u32 });
         self.bytes.push(placeholder);
+    }
+
+    /// One placeholder for the last of `bytes` and another behind it.
+    fn join(&mut self, placeholder: u8, end: usize) {
+        self.pending = (end, end);
+        if let Some(last) = self.bytes.last_mut()
+            && *last != placeholder
+        {
+            *last = ANY;
+        }
+        if let Some(mark) = self.marks.last_mut() {
+            mark.end = end as u32;
+        }
     }
 
     #[inline(never)]
@@ -321,13 +336,7 @@ impl<'a> Output<'a> {
             let byte = self.bytes[at - 1];
             if is_placeholder(byte) {
                 self.bytes.truncate(at);
-                if byte != placeholder {
-                    self.bytes[at - 1] = ANY;
-                }
-                if let Some(mark) = self.marks.last_mut() {
-                    mark.end = end as u32;
-                }
-                return;
+                return self.join(placeholder, end);
             }
             if !matches!(byte, b' ' | b',' | b';' | b':' | b'/' | b'|' | b'-' | b'+' | b'.' | b'&' | b'#' | b'~' | b'=' | b'*') {
                 break;
@@ -344,6 +353,7 @@ impl<'a> Output<'a> {
         self.unglued(from, end);
     }
 
+    #[inline(never)]
     fn behind_glue(&mut self, start: usize, end: usize) -> usize {
         let text = &self.shape[start..end];
         let mut skip = 0;
@@ -374,12 +384,19 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// The usual case of [`Output::blank`]: the one blank at `at` of the shape, behind a literal. Whether it was that.
+    /// The usual case of [`Output::blank`]: the one blank at `at` of the shape, behind a literal or a placeholder. Whether it was that.
     #[inline]
     pub(super) fn adds_blank(&mut self, at: usize) -> bool {
         let (start, end) = self.pending;
-        let is_usual = start < end && end == at && self.shape[at - 1] != b' ';
-        self.pending.1 += usize::from(is_usual);
+        if start < end {
+            let is_usual = end == at && self.shape[at - 1] != b' ';
+            self.pending.1 += usize::from(is_usual);
+            return is_usual;
+        }
+        let is_usual = self.bytes.last().is_some_and(|&byte| byte != b' ');
+        if is_usual {
+            self.pending = (at, at + 1);
+        }
         is_usual
     }
 

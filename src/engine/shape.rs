@@ -115,6 +115,7 @@ pub(super) struct Shapes {
     young: HashTable<u32>,
     old: HashTable<u32>,
     generation_max: usize,
+    templates: template::Builder,
 }
 
 /// Index of a shape in [`Shapes`].
@@ -122,7 +123,14 @@ pub(super) type ShapeIndex = u32;
 
 impl Shapes {
     pub(super) fn new(max: usize) -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), young: HashTable::new(), old: HashTable::new(), generation_max: (max / 2).max(1) }
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            young: HashTable::new(),
+            old: HashTable::new(),
+            generation_max: (max / 2).max(1),
+            templates: template::Builder::without_masks(),
+        }
     }
 
     #[inline]
@@ -150,7 +158,7 @@ impl Shapes {
         let index = match self.old.find_entry(hash, |&index| is_it(&self.slots, index)) {
             Ok(found) => found.remove().0,
             Err(_) => {
-                let shape = learn.shape(hash, line, scanner);
+                let shape = learn.shape(hash, line, scanner, &mut self.templates);
                 if let Some(index) = self.free.pop() {
                     self.slots[index as usize] = shape;
                     index
@@ -177,10 +185,10 @@ pub(super) struct Learn<'a> {
 }
 
 impl Learn<'_> {
-    fn shape(&self, hash: u64, line: &[u8], scanner: &Scanner) -> Shape {
+    fn shape(&self, hash: u64, line: &[u8], scanner: &Scanner, templates: &mut template::Builder) -> Shape {
         let words = scanner.words();
         let envelope = envelope::peel(line, words);
-        let template = template::build(line, words, &envelope);
+        let template = templates.build(line, words, &envelope);
         let message = envelope.decoded.as_deref().unwrap_or_else(|| envelope.message.of(line));
         let texts = envelope.extras.iter().filter_map(|extra| if let ExtraPart::Text(span) = extra.part { Some(span.of(line)) } else { None });
         let Classified { guess, source, delay_unit, discriminators } = self.classifier.classify(envelope.severity, message, texts);
@@ -211,7 +219,7 @@ impl Learn<'_> {
             delay_key: guess.delay.map_or(Box::default(), |delay| delay_key(message, delay, delay_unit)),
             delay: in_message(guess.delay),
             target: in_message(guess.target),
-            fingerprint: Arc::new(Fingerprint::new(envelope.severity, template.text, guess.class, source)),
+            fingerprint: Arc::new(Fingerprint::new(envelope.severity, template.text.as_str(), guess.class, source)),
             slot: super::fingerprints::Slot::NONE,
         }
     }

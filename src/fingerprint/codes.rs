@@ -29,7 +29,20 @@ enum Family {
 const KEY_BYTES_MAX: usize = 24;
 
 /// Verdict on the digit-word `start..stop` of `text` (which ends at `end`); `before` is the shape of what stands before it.
+#[inline]
 pub(super) fn verdict(before: &[u8], text: &[u8], start: usize, stop: usize, end: usize) -> Verdict {
+    let is_plain = match *before {
+        // A word and a blank, which is what stands before most values.
+        [.., one, two, b' '] if two >= 0x20 => !is_gap(two) && !is_end_of_key(one, two),
+        // A placeholder and a blank: it may be the version of `HTTP/1.1 502`.
+        [.., one, _, b' '] => one != b'/',
+        [.., last] => !is_gap(last),
+        [] => true,
+    };
+    if is_plain { Verdict::NoCode } else { behind_gap(before, text, start, stop, end) }
+}
+
+fn behind_gap(before: &[u8], text: &[u8], start: usize, stop: usize, end: usize) -> Verdict {
     let Some(family) = family(before, &text[stop..end]) else { return Verdict::NoCode };
     let value = &text[start..stop];
     let digits = value.strip_prefix(b"-").unwrap_or(value);
@@ -44,7 +57,31 @@ pub(super) fn verdict(before: &[u8], text: &[u8], start: usize, stop: usize, end
 /// Whether a value under this key is a code (`status`, `errno`, ...), by the key alone.
 pub(super) fn is_code_key(key: &[u8]) -> bool {
     let mut lower = [0u8; KEY_BYTES_MAX];
-    lowered(key, &mut lower).is_some_and(|key| by_key(key).is_some())
+    ends_like_a_key(key) && lowered(key, &mut lower).is_some_and(|key| by_key(key).is_some())
+}
+
+/// Whether the end is that of a key in [`by_key`], or of `error`: most words need no closer look.
+fn ends_like_a_key(text: &[u8]) -> bool {
+    matches!(*text, [.., one, two] if is_end_of_key(one, two))
+}
+
+#[inline]
+fn is_end_of_key(one: u8, two: u8) -> bool {
+    match two | 0x20 {
+        b'e' => matches!(one | 0x20, b'd' | b't'),
+        b's' => one | 0x20 == b'u',
+        b'p' => one | 0x20 == b't',
+        b'o' => one | 0x20 == b'n',
+        b'c' => one | 0x20 == b'r',
+        b'r' => one | 0x20 == b'o',
+        _ => false,
+    }
+}
+
+/// What lies between a key and its value.
+#[inline]
+fn is_gap(byte: u8) -> bool {
+    matches!(byte, b' ' | b'=' | b':' | b'(' | b'[' | b'"' | b'\'')
 }
 
 fn lowered<'a>(key: &[u8], into: &'a mut [u8; KEY_BYTES_MAX]) -> Option<&'a [u8]> {
@@ -70,25 +107,24 @@ fn by_key(key: &[u8]) -> Option<Family> {
 
 fn family(before: &[u8], after: &[u8]) -> Option<Family> {
     let last = *before.last()?;
-    if !matches!(last, b' ' | b'=' | b':' | b'(' | b'[' | b'"' | b'\'') {
+    if !is_gap(last) {
         return None;
     }
     // What lies between the key and the value, at most four bytes: `": "`, ` = `, `[`, `=`.
     let mut at = before.len();
-    while at > 0 && before.len() - at < 4 && matches!(before[at - 1], b' ' | b'=' | b':' | b'(' | b'[' | b'"' | b'\'') {
+    while at > 0 && before.len() - at < 4 && is_gap(before[at - 1]) {
         at -= 1;
     }
     let gap = &before[at..];
     // `HTTP/1.1" 502`
-    if at >= 6 && gap.contains(&b' ') && before[at - 1] < 0x20 && before[..at - 1].ends_with(b"HTTP/") {
+    if at >= 6 && before[at - 1] < 0x20 && gap.contains(&b' ') && before[..at - 1].ends_with(b"HTTP/") {
         return Some(Family::Http);
     }
     // nginx: `(111: Connection refused)`
-    if gap.ends_with(b"(") && after.starts_with(b": ") && after.get(2).is_some_and(u8::is_ascii_uppercase) {
+    if last == b'(' && after.starts_with(b": ") && after.get(2).is_some_and(u8::is_ascii_uppercase) {
         return Some(Family::Number(3));
     }
-    // Every key below ends in one of these letters.
-    if at == 0 || !matches!(before[at - 1] | 0x20, b's' | b'e' | b'o' | b'p' | b'c' | b'r') {
+    if !ends_like_a_key(&before[..at]) {
         return None;
     }
     let from = before[..at].iter().rposition(|&byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))).map_or(0, |i| i + 1);

@@ -3,9 +3,11 @@
 //! Works on the shape of a message (see [`super::normalise`]), so that nothing here can depend on what a digit-word
 //! says. One pass, left to right; each step takes the most specific thing that begins at the cursor.
 
-use super::normalise::{ANY, EMAIL, HEX, HOST, ID, IP, Mark, NUM, Output, PATH, STR, TIME, URL, is_glue, is_name_byte, is_placeholder, is_stop};
+use super::normalise::{ANY, EMAIL, GLUE, HEX, HOST, ID, IP, NAME, NUM, Output, PATH, PATH_SIGN, SIGN, STR, TIE, TIME, URL};
+use super::normalise::{is_glue, is_name_byte, is_placeholder, is_stop, looks};
 use super::{codes, names};
 use crate::secrets;
+use std::cell::OnceCell;
 
 /// Share of `key=value` words, in percent, from which on a message is a list of keys.
 const KEY_VALUE_PERCENT: usize = 80;
@@ -18,10 +20,10 @@ const HEX_WORD_MIN: usize = 8;
 
 pub(super) struct Masker<'a> {
     shape: &'a [u8],
-    out: Output,
+    out: Output<'a>,
     at: usize,
-    /// The message is a list of `key=value`.
-    is_list: bool,
+    /// The message is a list of `key=value`; asked when the first key comes.
+    is_list: OnceCell<bool>,
     /// The message is a stack frame (`at x.Y.z(...)`): its dotted names are functions.
     is_frame: bool,
     /// The last two words, for `for user NAME` and `connect to NAME:<num>`.
@@ -29,11 +31,11 @@ pub(super) struct Masker<'a> {
 }
 
 impl<'a> Masker<'a> {
-    pub(super) fn new(shape: &'a [u8]) -> Self {
-        let is_list = is_key_value_list(shape);
+    /// Masks `shape` into `out`.
+    pub(super) fn new(shape: &'a [u8], out: Output<'a>) -> Self {
         let blanks = shape.iter().take_while(|&&byte| byte == b' ').count();
         let is_frame = shape[blanks..].starts_with(b"at ");
-        Self { shape, out: Output::with_capacity(shape.len() + 8), at: 0, is_list, is_frame, before: [(0, 0); 2] }
+        Self { shape, out, at: 0, is_list: OnceCell::new(), is_frame, before: [(0, 0); 2] }
     }
 
     fn byte(&self, i: usize) -> u8 {
@@ -41,60 +43,68 @@ impl<'a> Masker<'a> {
     }
 
     /// Masks until the end or until `words_max` words are written; whether something was left.
-    pub(super) fn run(&mut self, words_max: usize) -> bool {
+    pub(super) fn run(mut self, words_max: usize) -> bool {
         let mut words = 1;
         while self.at < self.shape.len() {
             let byte = self.shape[self.at];
-            match byte {
-                b' ' => {
-                    let before = self.out.bytes.len();
-                    self.out.blank();
-                    self.at += 1;
-                    words += self.out.bytes.len() - before;
-                    if words > words_max {
-                        return self.shape[self.at..].iter().any(|&byte| byte != b' ');
-                    }
+            let look = looks(byte);
+            if look & GLUE != 0 {
+                self.word();
+            } else if byte == b' ' && words < words_max && self.out.adds_blank(self.at) {
+                words += 1;
+                self.at += 1;
+            } else if byte == b' ' {
+                words += usize::from(self.out.blank(self.at));
+                self.at += 1;
+                if words > words_max {
+                    let is_cut = self.shape[self.at..].iter().any(|&byte| byte != b' ');
+                    self.out.finish();
+                    return is_cut;
                 }
-                _ if is_placeholder(byte) => {
-                    self.out.placeholder(byte, self.at, self.at + 1);
-                    self.at += 1;
-                }
-                _ if is_glue(byte) => self.word(),
-                b'/' => self.slash(),
-                b'\\' if self.byte(self.at + 1) == b'\\' && is_glue(self.byte(self.at + 2)) => self.windows_path(self.at),
-                b'"' => self.quote(),
-                b'~' if self.byte(self.at + 1) == b'/' && !is_glue(self.out.last()) => self.path(self.at, self.at + 1),
-                b'.' if !is_glue(self.out.last()) && (self.shape[self.at..].starts_with(b"./") || self.shape[self.at..].starts_with(b"../")) => {
-                    let slash = self.at + if self.byte(self.at + 1) == b'/' { 1 } else { 2 };
-                    self.path(self.at, slash);
-                }
-                b'$' if is_placeholder(self.out.last()) && is_glue(self.byte(self.at + 1)) => self.push(self.at, self.name_end(self.at + 1)),
-                b'@' => self.at_sign(),
-                b'(' if self.shape[self.at..].starts_with(b"(null)") || self.shape[self.at..].starts_with(b"(nil)") => {
-                    let len = if self.byte(self.at + 3) == b'l' && self.byte(self.at + 2) == b'i' { 5 } else { 6 };
-                    self.push(self.at, self.at + 1);
-                    self.mask(ANY, self.at + len - 2);
-                }
-                _ => {
-                    // Punctuation is never glued to anything.
-                    self.out.bytes.push(byte);
-                    self.at += 1;
-                }
+            } else if is_placeholder(byte) {
+                self.out.placeholder(byte, self.at, self.at + 1);
+                self.at += 1;
+            } else if look & SIGN != 0 {
+                self.sign(byte);
+            } else {
+                self.punctuation();
             }
         }
+        self.out.finish();
         false
     }
 
-    /// The masked shape and where its placeholders come from.
-    pub(super) fn finish(mut self) -> (Vec<u8>, Vec<Mark>) {
-        while self.out.bytes.last() == Some(&b' ') {
-            self.out.bytes.pop();
-        }
-        (self.out.bytes, self.out.marks)
+    /// Punctuation is never glued to anything.
+    fn punctuation(&mut self) {
+        self.out.unglued(self.at, self.at + 1);
+        self.at += 1;
     }
 
+    /// Punctuation that may begin something.
+    fn sign(&mut self, byte: u8) {
+        match byte {
+            b'/' => self.slash(),
+            b'\\' if self.byte(self.at + 1) == b'\\' && is_glue(self.byte(self.at + 2)) => self.windows_path(self.at),
+            b'"' => self.quote(),
+            b'~' if self.byte(self.at + 1) == b'/' && !is_glue(self.out.last()) => self.path(self.at, self.at + 1),
+            b'.' if !is_glue(self.out.last()) && (self.shape[self.at..].starts_with(b"./") || self.shape[self.at..].starts_with(b"../")) => {
+                let slash = self.at + if self.byte(self.at + 1) == b'/' { 1 } else { 2 };
+                self.path(self.at, slash);
+            }
+            b'$' if is_placeholder(self.out.last()) && is_glue(self.byte(self.at + 1)) => self.push(self.at, self.name_end(self.at + 1)),
+            b'@' => self.at_sign(),
+            b'(' if self.shape[self.at..].starts_with(b"(null)") || self.shape[self.at..].starts_with(b"(nil)") => {
+                let len = if self.byte(self.at + 3) == b'l' && self.byte(self.at + 2) == b'i' { 5 } else { 6 };
+                self.push(self.at, self.at + 1);
+                self.mask(ANY, self.at + len - 2);
+            }
+            _ => self.punctuation(),
+        }
+    }
+
+    #[inline]
     fn push(&mut self, start: usize, end: usize) {
-        self.out.literal(&self.shape[start..end], start);
+        self.out.literal(start, end);
         self.at = end;
     }
 
@@ -104,15 +114,29 @@ impl<'a> Masker<'a> {
     }
 
     fn name_end(&self, from: usize) -> usize {
-        from + self.shape[from..].iter().take_while(|&&byte| is_name_byte(byte)).count()
+        self.name_run(from).0
+    }
+
+    /// The end of a name, and all that its bytes are.
+    #[inline]
+    fn name_run(&self, from: usize) -> (usize, u8) {
+        let mut seen = 0;
+        for (len, &byte) in self.shape[from..].iter().enumerate() {
+            let look = looks(byte);
+            if look & NAME == 0 {
+                return (from + len, seen);
+            }
+            seen |= look;
+        }
+        (self.shape.len(), seen)
     }
 
     /// A run of letters begins at the cursor.
     fn word(&mut self) {
         let start = self.at;
-        let run = self.name_end(start);
+        let (run, seen) = self.name_run(start);
         let mut end = run;
-        while end > start + 1 && matches!(self.shape[end - 1], b'.' | b'-') {
+        while seen & TIE != 0 && end > start + 1 && !is_glue(self.shape[end - 1]) {
             end -= 1;
         }
         let name = &self.shape[start..end];
@@ -152,7 +176,7 @@ impl<'a> Masker<'a> {
         if let Some(stop) = self.date_end(start, end) {
             return self.mask(TIME, stop);
         }
-        if name.contains(&b'.') && self.dotted(name, end) {
+        if seen & TIE != 0 && name.contains(&b'.') && self.dotted(name, end) {
             return;
         }
         if name.len() >= HEX_WORD_MIN && names::is_hex_word(name) {
@@ -208,11 +232,12 @@ impl<'a> Masker<'a> {
     /// `for user NAME`, `user NAME from`, `for NAME from <ip>`.
     fn is_user(&self, name: &[u8], end: usize) -> bool {
         let before = self.word_before(1);
-        if !matches!(before.len(), 3 | 4) || !self.follows_word() || !name.iter().all(|&byte| is_name_byte(byte)) {
+        let is_behind_user = before.eq_ignore_ascii_case(b"user");
+        if !(is_behind_user || before == b"for") || !self.follows_word() {
             return false;
         }
         let rest = &self.shape[end..];
-        if before.eq_ignore_ascii_case(b"user") {
+        if is_behind_user {
             if names::is_never_a_user(name) {
                 return false;
             }
@@ -222,9 +247,7 @@ impl<'a> Masker<'a> {
             let listed = rest.first().is_some_and(|byte| matches!(byte, b',' | b';' | b':' | b')'));
             return by_before || by_after || (listed && twice == b"for");
         }
-        (before == b"for" || before.eq_ignore_ascii_case(b"user"))
-            && rest.starts_with(b" from ")
-            && rest.get(6).is_some_and(|&byte| byte == IP || byte == HOST)
+        rest.starts_with(b" from ") && rest.get(6).is_some_and(|&byte| byte == IP || byte == HOST)
     }
 
     /// The value of a key that names a secret, behind its `=` or `:`.
@@ -232,7 +255,7 @@ impl<'a> Masker<'a> {
         let value = from + self.shape[from..].iter().take_while(|&&byte| byte == b' ').count();
         self.push(self.at, from);
         if value > from {
-            self.out.blank();
+            self.out.blank(from);
             self.at = value;
         }
         let quote = self.byte(value);
@@ -241,7 +264,7 @@ impl<'a> Masker<'a> {
         let scheme = &self.shape[value..end.min(self.shape.len())];
         if scheme == b"Bearer" || scheme == b"Basic" {
             self.push(value, end);
-            self.out.blank();
+            self.out.blank(end);
             self.at = (end + 1).min(self.shape.len());
             let stop = self.stop_from(self.at);
             if stop > self.at {
@@ -347,8 +370,9 @@ impl<'a> Masker<'a> {
     /// The end of a path whose first slash is at `slash`.
     fn path_end(&self, slash: usize) -> usize {
         let mut end = slash;
-        while end < self.shape.len() {
-            let byte = self.shape[end];
+        loop {
+            end += self.shape[end..].iter().take_while(|&&byte| looks(byte) & PATH_SIGN == 0).count();
+            let Some(&byte) = self.shape.get(end) else { break };
             if byte == b'[' || byte == b'{' {
                 // `/[2017-07-03_13,48]-x.xml`: a bracket that opens behind a slash belongs to the name.
                 let close = if byte == b'[' { b']' } else { b'}' };
@@ -454,7 +478,7 @@ impl<'a> Masker<'a> {
             && let Some(len) = self.shape[value + 1..].iter().position(|&byte| byte == quote)
         {
             let close = value + 1 + len;
-            if self.is_list || is_identity {
+            if self.is_list() || is_identity {
                 self.mask(ANY, close + 1);
             } else if quote == b'"' {
                 self.push(value, value + 1);
@@ -463,22 +487,26 @@ impl<'a> Masker<'a> {
             }
             return;
         }
-        if !(self.is_list || is_identity) {
+        if !(self.is_list() || is_identity) {
             return;
         }
         let stop = match quote {
             b'{' | b'[' | b'(' | b'<' => self.bracket_end(value),
-            b' ' if self.is_list && value < self.shape.len() && !self.another_key_follows(value) => return,
+            b' ' if self.is_list() && value < self.shape.len() && !self.another_key_follows(value) => return,
             _ => self.stop_from(value).min(value + self.shape[value..].iter().take_while(|&&byte| byte != b']').count()),
         };
         let mut stop = stop;
         while stop > value && matches!(self.shape[stop - 1], b'.' | b':') {
             stop -= 1;
         }
-        if !self.is_list && names::is_built_in_account(&self.shape[value..stop]) {
+        if !self.is_list() && names::is_built_in_account(&self.shape[value..stop]) {
             return;
         }
         self.mask(ANY, stop);
+    }
+
+    fn is_list(&self) -> bool {
+        *self.is_list.get_or_init(|| is_key_value_list(self.shape))
     }
 
     /// Whether `key=` is the next word: then the value before it was empty.
@@ -532,7 +560,8 @@ impl<'a> Masker<'a> {
 
 /// Whether at least 80 % of the words, and four or more, are `key=value`.
 fn is_key_value_list(shape: &[u8]) -> bool {
-    if memchr::memchr_iter(b'=', shape).take(KEY_VALUES_MIN).count() < KEY_VALUES_MIN {
+    let pairs_max = memchr::memchr_iter(b'=', shape).count();
+    if pairs_max < KEY_VALUES_MIN {
         return false;
     }
     let (mut words, mut pairs) = (0usize, 0usize);
@@ -543,6 +572,9 @@ fn is_key_value_list(shape: &[u8]) -> bool {
             continue;
         }
         words += 1;
+        if pairs_max * 100 < words * KEY_VALUE_PERCENT {
+            return false;
+        }
         let key = shape[at..].iter().take_while(|&&byte| is_name_byte(byte)).count();
         let mut is_pair = key > 0 && shape.get(at + key) == Some(&b'=');
         // `key = value` counts as one.

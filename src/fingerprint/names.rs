@@ -9,6 +9,35 @@ pub(super) enum Dotted {
     Class,
 }
 
+/// Longest word of a [`WordSet`], bytes.
+const SET_WORD_MAX: usize = 15;
+
+/// A list of lower-case words that is asked for every key of a message.
+struct WordSet<const N: usize> {
+    words: [&'static [u8]; N],
+    /// For each length, the first letters (bit 0 is `a`) of words that long: most keys are in no list, and need not be compared.
+    letters: [u32; SET_WORD_MAX + 1],
+}
+
+impl<const N: usize> WordSet<N> {
+    const fn new(words: [&'static [u8]; N]) -> Self {
+        let mut letters = [0; SET_WORD_MAX + 1];
+        let mut i = 0;
+        while i < N {
+            letters[words[i].len()] |= 1 << (words[i][0] - b'a');
+            i += 1;
+        }
+        Self { words, letters }
+    }
+
+    /// Whether the word is one of them, in whatever case.
+    fn has(&self, word: &[u8]) -> bool {
+        let (Some(letters), Some(&first)) = (self.letters.get(word.len()), word.first()) else { return false };
+        let letter = (first | 0x20).wrapping_sub(b'a');
+        letter < 26 && letters >> letter & 1 != 0 && self.words.iter().any(|known| word.eq_ignore_ascii_case(known))
+    }
+}
+
 /// Endings by which a name of two parts is a host.
 const TOP_LEVEL: [&[u8]; 16] = [
     b"com",
@@ -124,7 +153,7 @@ pub(super) fn is_host_like(name: &[u8]) -> bool {
 
 /// Words before the name of a server.
 pub(super) fn is_place_word(word: &[u8]) -> bool {
-    const WORDS: [&[u8]; 20] = [
+    static WORDS: WordSet<20> = WordSet::new([
         b"to",
         b"from",
         b"at",
@@ -145,13 +174,13 @@ pub(super) fn is_place_word(word: &[u8]) -> bool {
         b"connect",
         b"dial",
         b"remote",
-    ];
-    WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
+    ]);
+    WORDS.has(word)
 }
 
 /// Words behind `user` that are no name.
 pub(super) fn is_never_a_user(word: &[u8]) -> bool {
-    const WORDS: [&[u8]; 24] = [
+    static WORDS: WordSet<24> = WordSet::new([
         b"is",
         b"was",
         b"not",
@@ -176,13 +205,13 @@ pub(super) fn is_never_a_user(word: &[u8]) -> bool {
         b"or",
         b"space",
         b"authentication",
-    ];
-    WORDS.iter().any(|known| word.eq_ignore_ascii_case(known))
+    ]);
+    WORDS.has(word)
 }
 
 /// Keys whose value says who or where, never what.
 pub(super) fn is_identity_key(key: &[u8]) -> bool {
-    const KEYS: [&[u8]; 36] = [
+    static KEYS: WordSet<36> = WordSet::new([
         b"user",
         b"uid",
         b"euid",
@@ -219,8 +248,8 @@ pub(super) fn is_identity_key(key: &[u8]) -> bool {
         b"pod",
         b"node",
         b"acct",
-    ];
-    KEYS.iter().any(|known| key.eq_ignore_ascii_case(known))
+    ]);
+    KEYS.has(key)
 }
 
 /// Accounts that every system has. Under `user=` they are a role, not a person: an attack on root is its own story.
@@ -232,7 +261,7 @@ pub(super) fn is_built_in_account(name: &[u8]) -> bool {
 
 /// Keys whose value says what went wrong: it is masked like a message, not hidden.
 pub(super) fn is_error_key(key: &[u8]) -> bool {
-    const KEYS: [&[u8]; 16] = [
+    static KEYS: WordSet<16> = WordSet::new([
         b"err",
         b"error",
         b"reason",
@@ -249,8 +278,8 @@ pub(super) fn is_error_key(key: &[u8]) -> bool {
         b"type",
         b"kind",
         b"method",
-    ];
-    KEYS.iter().any(|known| key.eq_ignore_ascii_case(known))
+    ]);
+    KEYS.has(key)
 }
 
 pub(super) fn is_weekday(word: &[u8]) -> bool {

@@ -57,9 +57,18 @@ const fn of_kind(kind: Kind) -> u8 {
     }
 }
 
-const GLUE: u8 = 1;
-const NAME: u8 = 2;
+/// Glued to a placeholder and eaten by it.
+pub(super) const GLUE: u8 = 1;
+/// Part of a name.
+pub(super) const NAME: u8 = 2;
+/// Ends a path, an unquoted value.
 const STOP: u8 = 4;
+/// May begin something that is masked without a digit or a letter in front.
+pub(super) const SIGN: u8 = 8;
+/// A path needs a closer look here, or ends.
+pub(super) const PATH_SIGN: u8 = 16;
+/// Joins the parts of a name.
+pub(super) const TIE: u8 = 32;
 
 /// What each byte is to the masks.
 static LOOKS: [u8; 256] = {
@@ -69,8 +78,12 @@ static LOOKS: [u8; 256] = {
         let byte = i as u8;
         table[i] = match byte {
             b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80..=0xFF => GLUE | NAME,
-            b'.' | b'-' => NAME,
-            b' ' | b'\t' | b'"' | b'\'' | b'<' | b'>' | b'(' | b')' | b'{' | b'}' | b'|' | b',' | b';' | b'`' => STOP,
+            b'-' => NAME | TIE,
+            b'.' => NAME | TIE | SIGN,
+            b'"' | b'(' => STOP | PATH_SIGN | SIGN,
+            b' ' | b'\t' | b'\'' | b'<' | b'>' | b')' | b'{' | b'}' | b'|' | b',' | b';' | b'`' => STOP | PATH_SIGN,
+            b'[' | b']' | b':' => PATH_SIGN,
+            b'/' | b'\\' | b'~' | b'$' | b'@' => SIGN,
             _ => 0,
         };
         i += 1;
@@ -78,59 +91,96 @@ static LOOKS: [u8; 256] = {
     table
 };
 
+/// Everything that a byte is, as bits.
+#[inline]
+pub(super) fn looks(byte: u8) -> u8 {
+    LOOKS[byte as usize]
+}
+
 /// Letters, digits, `_`, and bytes of other scripts: what is glued to a placeholder and eaten by it.
+#[inline]
 pub(super) fn is_glue(byte: u8) -> bool {
-    LOOKS[byte as usize] & GLUE != 0
+    looks(byte) & GLUE != 0
 }
 
 /// What a name is made of: glue, points and dashes.
+#[inline]
 pub(super) fn is_name_byte(byte: u8) -> bool {
-    LOOKS[byte as usize] & NAME != 0
+    looks(byte) & NAME != 0
 }
 
 /// Ends a path, an unquoted value.
+#[inline]
 pub(super) fn is_stop(byte: u8) -> bool {
-    LOOKS[byte as usize] & STOP != 0
+    looks(byte) & STOP != 0
 }
 
 /// A message in the alphabet of this module.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Shape {
     pub(super) bytes: Vec<u8>,
     /// (index in `bytes`, offset in the text) wherever the distance between the two changes.
     origins: Vec<(u32, u32)>,
+    /// Whether `origins` are kept.
+    has_origins: bool,
+    /// The text has neither control bytes nor `<`: its literals are copied as they are.
+    is_plain: bool,
     /// Inside the parameters of a terminal colour, which is no part of the message.
     in_colour: bool,
 }
 
 impl Shape {
-    pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), origins: Vec::with_capacity(24), in_colour: false }
+    /// Empty, for literals of `text`; [`Shape::raw_span`] can be asked when it `has_origins`.
+    pub(super) fn begin(&mut self, text: &[u8], has_origins: bool) {
+        self.has_origins = has_origins;
+        self.bytes.clear();
+        self.origins.clear();
+        self.is_plain = !text.iter().fold(false, |odd, &byte| odd | (byte < 0x20) | (byte == b'<'));
+        self.in_colour = false;
     }
 
     /// One byte for a digit-word that stands at `start..end` of the text.
+    #[inline]
     pub(super) fn push_word(&mut self, kind: Kind, start: usize, end: usize) {
         if self.in_colour {
             // `ESC [ 1 ; 31m`: all but the last parameter are plain numbers.
             self.in_colour = kind == Kind::Num;
-            self.origins.push((self.bytes.len() as u32, end as u32));
+            self.origin_is(end);
             return;
         }
         self.push(of_kind(kind), start, end);
     }
 
+    #[inline]
     fn push(&mut self, placeholder: u8, start: usize, end: usize) {
-        self.origins.push((self.bytes.len() as u32, start as u32));
+        self.origin_is(start);
         self.bytes.push(placeholder);
-        self.origins.push((self.bytes.len() as u32, end as u32));
+        self.origin_is(end);
+    }
+
+    /// The next byte stands at `offset` of the text.
+    #[inline]
+    fn origin_is(&mut self, offset: usize) {
+        if self.has_origins {
+            self.origins.push((self.bytes.len() as u32, offset as u32));
+        }
     }
 
     /// Copies `start..end` of the text. Placeholders that the text itself spells out become placeholders again, so that a template is
     /// its own template.
+    #[inline]
     pub(super) fn copy_literal(&mut self, text: &[u8], start: usize, end: usize) {
         if self.origins.is_empty() {
-            self.origins.push((0, start as u32));
+            self.origin_is(start);
         }
+        if self.is_plain {
+            self.bytes.extend_from_slice(text.get(start..end).unwrap_or_default());
+        } else {
+            self.copy_odd(text, start, end);
+        }
+    }
+
+    fn copy_odd(&mut self, text: &[u8], start: usize, end: usize) {
         let mut at = start;
         if self.in_colour && start < end {
             self.in_colour = &text[start..end] == b";";
@@ -156,7 +206,7 @@ impl Shape {
                 self.in_colour = i + 2 == end;
                 at = i + if is_reset { 3 } else { 2 };
                 next = at;
-                self.origins.push((self.bytes.len() as u32, at as u32));
+                self.origin_is(at);
             } else {
                 self.bytes.push(b' ');
                 at = i + 1;
@@ -186,102 +236,199 @@ impl Shape {
 /// Which bytes of the shape a placeholder of the output stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mark {
+    /// Where the placeholder stands in the output.
+    pub(super) at: u32,
     pub(super) start: u32,
     pub(super) end: u32,
 }
 
-/// The shape after masking and normalising.
-#[derive(Debug, Default)]
-pub(super) struct Output {
-    pub(super) bytes: Vec<u8>,
+/// The shape after masking and normalising. Literals that follow each other in the shape are copied together, once a placeholder
+/// or a gap comes.
+#[derive(Debug)]
+pub(super) struct Output<'a> {
+    shape: &'a [u8],
+    /// All that is written but for `pending`.
+    bytes: &'a mut Vec<u8>,
     /// One per placeholder byte, in order.
-    pub(super) marks: Vec<Mark>,
+    marks: &'a mut Vec<Mark>,
+    /// The literal `start..end` of the shape that stands at the end of the output. Holds no placeholder.
+    pending: (usize, usize),
 }
 
-impl Output {
-    pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), marks: Vec::with_capacity(12) }
+impl<'a> Output<'a> {
+    pub(super) fn new(shape: &'a [u8], bytes: &'a mut Vec<u8>, marks: &'a mut Vec<Mark>) -> Self {
+        bytes.clear();
+        marks.clear();
+        Self { shape, bytes, marks, pending: (0, 0) }
     }
 
+    #[inline]
     pub(super) fn last(&self) -> u8 {
-        self.bytes.last().copied().unwrap_or(b' ')
+        let (start, end) = self.pending;
+        if start < end { self.shape[end - 1] } else { self.bytes.last().copied().unwrap_or(b' ') }
+    }
+
+    #[inline]
+    fn flush(&mut self) {
+        let (start, end) = self.pending;
+        if start < end {
+            self.bytes.extend_from_slice(&self.shape[start..end]);
+            self.pending = (end, end);
+        }
     }
 
     /// A placeholder for `start..end` of the shape. Eats glued text on its left, and joins the placeholder before it when only
     /// punctuation lies between.
-    pub(super) fn placeholder(&mut self, placeholder: u8, mut start: usize, end: usize) {
-        while self.bytes.last().is_some_and(|&byte| is_glue(byte)) {
-            self.bytes.pop();
-            start = start.saturating_sub(1);
+    #[inline]
+    pub(super) fn placeholder(&mut self, placeholder: u8, start: usize, end: usize) {
+        match self.shape[self.pending.0..self.pending.1] {
+            // Behind a word and a blank nothing is eaten and nothing joined.
+            [.., before, b' '] if is_glue(before) => {
+                self.flush();
+                self.push(placeholder, start, end);
+            }
+            // A list with blanks.
+            [b' '] if is_placeholder(self.bytes.last().copied().unwrap_or_default()) => self.join(placeholder, end),
+            _ => self.glued_placeholder(placeholder, start, end),
+        }
+    }
+
+    fn push(&mut self, placeholder: u8, start: usize, end: usize) {
+        self.marks.push(Mark { at: self.bytes.len() as u32, start: start as u32, end: end as u32 });
+        self.bytes.push(placeholder);
+    }
+
+    /// One placeholder for the last of `bytes` and another behind it.
+    fn join(&mut self, placeholder: u8, end: usize) {
+        self.pending = (end, end);
+        if let Some(last) = self.bytes.last_mut()
+            && *last != placeholder
+        {
+            *last = ANY;
+        }
+        if let Some(mark) = self.marks.last_mut() {
+            mark.end = end as u32;
+        }
+    }
+
+    #[inline(never)]
+    fn glued_placeholder(&mut self, placeholder: u8, start: usize, end: usize) {
+        self.flush();
+        let mut len = self.bytes.len();
+        while len > 0 && is_glue(self.bytes[len - 1]) {
+            len -= 1;
         }
         // Masked digits (`****1234`) and signs (`+0.5`).
-        while self.last() == b'*' && !self.bytes.is_empty() {
-            self.bytes.pop();
-            start = start.saturating_sub(1);
+        while len > 0 && self.bytes[len - 1] == b'*' {
+            len -= 1;
         }
-        if matches!(self.last(), b'+' | b'-') {
-            let before = self.bytes.len().checked_sub(2).map_or(b' ', |at| self.bytes[at]);
+        if len > 0 && matches!(self.bytes[len - 1], b'+' | b'-') {
+            let before = len.checked_sub(2).map_or(b' ', |at| self.bytes[at]);
             if matches!(before, b' ' | b'=' | b':' | b'(' | b',' | b'[') {
-                self.bytes.pop();
-                start = start.saturating_sub(1);
+                len -= 1;
             }
         }
-        let floor = self.bytes.len().saturating_sub(LIST_GAP_MAX + 1);
-        let mut at = self.bytes.len();
+        let start = start.saturating_sub(self.bytes.len() - len);
+        self.bytes.truncate(len);
+        let floor = len.saturating_sub(LIST_GAP_MAX + 1);
+        let mut at = len;
         while at > floor {
             let byte = self.bytes[at - 1];
             if is_placeholder(byte) {
                 self.bytes.truncate(at);
-                if byte != placeholder {
-                    self.bytes[at - 1] = ANY;
-                }
-                if let Some(mark) = self.marks.last_mut() {
-                    mark.end = end as u32;
-                }
-                return;
+                return self.join(placeholder, end);
             }
             if !matches!(byte, b' ' | b',' | b';' | b':' | b'/' | b'|' | b'-' | b'+' | b'.' | b'&' | b'#' | b'~' | b'=' | b'*') {
                 break;
             }
             at -= 1;
         }
-        self.bytes.push(placeholder);
-        self.marks.push(Mark { start: start as u32, end: end as u32 });
+        self.push(placeholder, start, end);
     }
 
-    /// Literal text that stands at `start` of the shape; what is glued to a placeholder before it is eaten.
-    pub(super) fn literal(&mut self, text: &[u8], start: usize) {
+    /// Literal text at `start..end` of the shape; what is glued to a placeholder before it is eaten.
+    #[inline]
+    pub(super) fn literal(&mut self, start: usize, end: usize) {
+        let from = if self.pending.0 == self.pending.1 && is_placeholder(self.last()) { self.behind_glue(start, end) } else { start };
+        self.unglued(from, end);
+    }
+
+    #[inline(never)]
+    fn behind_glue(&mut self, start: usize, end: usize) -> usize {
+        let text = &self.shape[start..end];
         let mut skip = 0;
-        if is_placeholder(self.last()) {
-            while skip < text.len() {
-                let next_is_glue = text.get(skip + 1).is_some_and(|&byte| is_glue(byte));
-                let ties = matches!(text[skip], b'-' | b'.' | b'$') && next_is_glue;
-                if !is_glue(text[skip]) && !ties {
-                    break;
-                }
-                skip += 1;
+        while skip < text.len() {
+            let next_is_glue = text.get(skip + 1).is_some_and(|&byte| is_glue(byte));
+            let ties = matches!(text[skip], b'-' | b'.' | b'$') && next_is_glue;
+            if !is_glue(text[skip]) && !ties {
+                break;
             }
-            if skip > 0
-                && let Some(mark) = self.marks.last_mut()
-            {
-                mark.end = (start + skip) as u32;
-            }
+            skip += 1;
         }
-        self.bytes.extend_from_slice(&text[skip..]);
+        if skip > 0
+            && let Some(mark) = self.marks.last_mut()
+        {
+            mark.end = (start + skip) as u32;
+        }
+        start + skip
     }
 
-    /// White space of any length is one blank; none at the beginning.
-    pub(super) fn blank(&mut self) {
-        if !self.bytes.is_empty() && self.last() != b' ' {
-            self.bytes.push(b' ');
+    /// Literal text at `start..end` of the shape that no placeholder eats.
+    #[inline]
+    pub(super) fn unglued(&mut self, start: usize, end: usize) {
+        if self.pending.1 == start {
+            self.pending.1 = end;
+        } else {
+            self.flush();
+            self.pending = (start, end);
         }
+    }
+
+    /// The usual case of [`Output::blank`]: the one blank at `at` of the shape, behind a literal or a placeholder. Whether it was that.
+    #[inline]
+    pub(super) fn adds_blank(&mut self, at: usize) -> bool {
+        let (start, end) = self.pending;
+        if start < end {
+            let is_usual = end == at && self.shape[at - 1] != b' ';
+            self.pending.1 += usize::from(is_usual);
+            return is_usual;
+        }
+        let is_usual = self.bytes.last().is_some_and(|&byte| byte != b' ');
+        if is_usual {
+            self.pending = (at, at + 1);
+        }
+        is_usual
+    }
+
+    /// White space of any length is one blank; none at the beginning. `at` is where it stands in the shape. Whether it was written.
+    #[inline(never)]
+    pub(super) fn blank(&mut self, at: usize) -> bool {
+        let is_written = self.last() != b' ';
+        if is_written {
+            if self.shape.get(at) == Some(&b' ') {
+                self.unglued(at, at + 1);
+            } else {
+                self.flush();
+                self.bytes.push(b' ');
+            }
+        }
+        is_written
     }
 
     /// Takes back a name that is glued to what follows (`localhost` of `localhost/127.0.0.1`): its length.
     pub(super) fn take_name(&mut self) -> usize {
-        let keep = self.bytes.iter().rposition(|&byte| !is_glue(byte) && byte != b'-' && byte != b'.').map_or(0, |at| at + 1);
+        self.flush();
+        let keep = self.bytes.iter().rposition(|&byte| !is_name_byte(byte)).map_or(0, |at| at + 1);
         let taken = self.bytes.len() - keep;
         self.bytes.truncate(keep);
         taken
+    }
+
+    /// The end: no blanks there.
+    pub(super) fn finish(mut self) {
+        self.flush();
+        while self.bytes.last() == Some(&b' ') {
+            self.bytes.pop();
+        }
     }
 }

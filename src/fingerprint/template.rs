@@ -2,7 +2,7 @@
 
 use super::codes;
 use super::masks::Masker;
-use super::normalise::{self, Mark, Shape};
+use super::normalise::{self, Mark, Output, Shape};
 use crate::envelope::{Envelope, ExtraPart};
 use crate::record::Span;
 use crate::scan::{self, Word};
@@ -42,131 +42,155 @@ pub struct Template {
 /// of nothing but [`Template::discriminators`].
 #[must_use]
 pub fn build(line: &[u8], words: &[Word], envelope: &Envelope) -> Template {
-    let mut template = Template::default();
-    if let Some(decoded) = &envelope.decoded {
-        // Such lines are not cached, so that nothing in them needs to be a discriminator of the raw line.
-        let mut own = Vec::new();
-        scan::find_words(decoded, &mut own);
-        mask_text(decoded, &own, Span::new(0, decoded.len()), &mut template);
-        template.discriminators.clear();
-    } else {
-        mask_text(line, words, envelope.message, &mut template);
-    }
-    if !envelope.extras.is_empty() {
-        add_extras(line, words, envelope, &mut template);
-    }
-    template
+    let mut builder = Builder::default();
+    builder.build(line, words, envelope);
+    builder.template
 }
 
-/// ` key=<masked text>`, ` key=429` or ` key` for each field, sorted by key: loggers that write a map have no order of their own.
-fn add_extras(line: &[u8], words: &[Word], envelope: &Envelope, template: &mut Template) {
-    let mut extras: Vec<_> = envelope.extras.iter().collect();
-    extras.sort_by_key(|extra| extra.key.of(line));
-    for extra in extras {
-        if !template.text.is_empty() {
-            template.text.push(' ');
+/// Makes one template after the other in the same memory.
+#[derive(Debug, Default)]
+pub struct Builder {
+    /// Leave [`Template::masks`] empty.
+    hides_masks: bool,
+    template: Template,
+    /// The text of `template` until it is whole; may be no UTF-8.
+    text: Vec<u8>,
+    shape: Shape,
+    masked: Vec<u8>,
+    marks: Vec<Mark>,
+    /// Digit-words of a decoded message.
+    own_words: Vec<Word>,
+}
+
+impl Builder {
+    /// A builder whose templates do not say where their placeholders come from: [`Template::masks`] is empty.
+    #[must_use]
+    pub fn without_masks() -> Self {
+        Self { hides_masks: true, ..Self::default() }
+    }
+
+    /// What [`build`] does; the template stands until the next call.
+    pub fn build(&mut self, line: &[u8], words: &[Word], envelope: &Envelope) -> &Template {
+        self.template.masks.clear();
+        self.template.discriminators.clear();
+        self.text = std::mem::take(&mut self.template.text).into_bytes();
+        self.text.clear();
+        if let Some(decoded) = &envelope.decoded {
+            // Such lines are not cached, so that nothing in them needs to be a discriminator of the raw line.
+            let mut own = std::mem::take(&mut self.own_words);
+            scan::find_words(decoded, &mut own);
+            self.mask_text(decoded, &own, Span::new(0, decoded.len()));
+            self.own_words = own;
+            self.template.discriminators.clear();
+        } else {
+            self.mask_text(line, words, envelope.message);
         }
-        push_lossy(&mut template.text, extra.key.of(line));
-        match extra.part {
-            ExtraPart::Key => {}
-            ExtraPart::Code(span) => {
-                template.text.push('=');
-                push_lossy(&mut template.text, span.of(line));
-                if words.iter().any(|word| word.start < span.end && word.end > span.start) {
-                    template.discriminators.push(span);
+        if !envelope.extras.is_empty() {
+            self.add_extras(line, words, envelope);
+        }
+        // Placeholders and signs are ASCII, so that what is no UTF-8 can be told at the end as well as piece by piece.
+        let text = std::mem::take(&mut self.text);
+        self.template.text = String::from_utf8(text).unwrap_or_else(|odd| String::from_utf8_lossy(odd.as_bytes()).into_owned());
+        &self.template
+    }
+
+    /// ` key=<masked text>`, ` key=429` or ` key` for each field, sorted by key: loggers that write a map have no order of their own.
+    fn add_extras(&mut self, line: &[u8], words: &[Word], envelope: &Envelope) {
+        let mut extras: Vec<_> = envelope.extras.iter().collect();
+        extras.sort_by_key(|extra| extra.key.of(line));
+        for extra in extras {
+            if !self.text.is_empty() {
+                self.text.push(b' ');
+            }
+            self.text.extend_from_slice(extra.key.of(line));
+            match extra.part {
+                ExtraPart::Key => {}
+                ExtraPart::Code(span) => {
+                    self.text.push(b'=');
+                    self.text.extend_from_slice(span.of(line));
+                    if words.iter().any(|word| word.start < span.end && word.end > span.start) {
+                        self.template.discriminators.push(span);
+                    }
+                }
+                ExtraPart::Text(span) => {
+                    self.text.push(b'=');
+                    let (masks, discriminators) = (self.template.masks.len(), self.template.discriminators.len());
+                    self.mask_text(line, words, span);
+                    if envelope.decoded.is_some() {
+                        // The masks of a decoded line point into the decoded text, and this is not part of it.
+                        self.template.masks.truncate(masks);
+                        self.template.discriminators.truncate(discriminators);
+                    }
                 }
             }
-            ExtraPart::Text(span) => {
-                template.text.push('=');
-                if envelope.decoded.is_some() {
-                    // The masks of a decoded line point into the decoded text, and this is not part of it.
-                    let mut own = Template::default();
-                    mask_text(line, words, span, &mut own);
-                    template.text.push_str(&own.text);
-                } else {
-                    mask_text(line, words, span, template);
+        }
+    }
+
+    /// Appends the masked text of `span`.
+    fn mask_text(&mut self, text: &[u8], words: &[Word], span: Span) {
+        let rest = self.find_shape(text, words, span);
+        while self.shape.bytes.last() == Some(&b' ') {
+            self.shape.bytes.pop();
+        }
+        let shape = self.shape.bytes.as_slice();
+        let cut = Masker::new(shape, Output::new(shape, &mut self.masked, &mut self.marks)).run(WORDS_MAX);
+        self.render();
+        if (rest || cut) && !self.text.ends_with(REST.as_bytes()) {
+            self.text.extend_from_slice(REST.as_bytes());
+        }
+    }
+
+    /// The text with each digit-word as one byte (its placeholder); whether the text was longer than the bound.
+    fn find_shape(&mut self, text: &[u8], words: &[Word], span: Span) -> bool {
+        let shape = &mut self.shape;
+        let (from, end) = (span.start as usize, (span.end as usize).min(text.len()));
+        shape.begin(text.get(from..end).unwrap_or_default(), !self.hides_masks);
+        let first = words.partition_point(|word| word.end as usize <= from);
+        let mut at = from;
+        for (i, word) in words.iter().enumerate().skip(first) {
+            let (start, stop) = ((word.start as usize).max(from), (word.end as usize).min(end));
+            if start >= end {
+                break;
+            }
+            shape.copy_literal(text, at, start);
+            if shape.bytes.len() >= SHAPE_BYTES_MAX {
+                shape.bytes.truncate(SHAPE_BYTES_MAX);
+                return true;
+            }
+            // What follows counts as far as the next digit-word only, whose contents are not ours to read.
+            let next = words.get(i + 1).map_or(end, |next| (next.start as usize).clamp(stop, end));
+            match codes::verdict(&shape.bytes, text, start, stop, next) {
+                codes::Verdict::Literal => {
+                    self.template.discriminators.push(Span::new(start, stop));
+                    shape.copy_literal(text, start, stop);
                 }
+                codes::Verdict::Masked => {
+                    self.template.discriminators.push(Span::new(start, stop));
+                    shape.push_word(word.kind, start, stop);
+                }
+                codes::Verdict::NoCode => shape.push_word(word.kind, start, stop),
             }
+            at = stop;
         }
+        shape.copy_literal(text, at, end);
+        let rest = shape.bytes.len() > SHAPE_BYTES_MAX;
+        shape.bytes.truncate(SHAPE_BYTES_MAX);
+        rest
     }
-}
 
-/// Appends the masked text of `span`.
-fn mask_text(text: &[u8], words: &[Word], span: Span, template: &mut Template) {
-    let (mut shape, rest) = shape_of(text, words, span, &mut template.discriminators);
-    while shape.bytes.last() == Some(&b' ') {
-        shape.bytes.pop();
-    }
-    let mut masker = Masker::new(&shape.bytes);
-    let cut = masker.run(WORDS_MAX);
-    let (bytes, marks) = masker.finish();
-    render(&bytes, &marks, &shape, template);
-    if (rest || cut) && !template.text.ends_with(REST) {
-        template.text.push_str(REST);
-    }
-}
-
-/// The text with each digit-word as one byte (its placeholder), and whether the text was longer than the bound.
-fn shape_of(text: &[u8], words: &[Word], span: Span, discriminators: &mut Vec<Span>) -> (Shape, bool) {
-    let (from, end) = (span.start as usize, (span.end as usize).min(text.len()));
-    let first = words.partition_point(|word| word.end as usize <= from);
-    let mut shape = Shape::with_capacity((end.saturating_sub(from)).min(SHAPE_BYTES_MAX) + 8);
-    let mut at = from;
-    for (i, word) in words.iter().enumerate().skip(first) {
-        let (start, stop) = ((word.start as usize).max(from), (word.end as usize).min(end));
-        if start >= end {
-            break;
-        }
-        shape.copy_literal(text, at, start);
-        if shape.bytes.len() >= SHAPE_BYTES_MAX {
-            shape.bytes.truncate(SHAPE_BYTES_MAX);
-            return (shape, true);
-        }
-        // What follows counts as far as the next digit-word only, whose contents are not ours to read.
-        let next = words.get(i + 1).map_or(end, |next| (next.start as usize).clamp(stop, end));
-        match codes::verdict(&shape.bytes, text, start, stop, next) {
-            codes::Verdict::Literal => {
-                discriminators.push(Span::new(start, stop));
-                shape.copy_literal(text, start, stop);
+    /// Writes the normalised shape with its placeholders spelled out.
+    fn render(&mut self) {
+        let mut at = 0;
+        for mark in &self.marks {
+            let i = mark.at as usize;
+            self.text.extend_from_slice(&self.masked[at..i]);
+            let placeholder = normalise::spelling(self.masked[i]);
+            self.text.extend_from_slice(placeholder.as_bytes());
+            if !self.hides_masks {
+                self.template.masks.push(Mask { span: self.shape.raw_span(mark), placeholder });
             }
-            codes::Verdict::Masked => {
-                discriminators.push(Span::new(start, stop));
-                shape.push_word(word.kind, start, stop);
-            }
-            codes::Verdict::NoCode => shape.push_word(word.kind, start, stop),
+            at = i + 1;
         }
-        at = stop;
-    }
-    shape.copy_literal(text, at, end);
-    let rest = shape.bytes.len() > SHAPE_BYTES_MAX;
-    shape.bytes.truncate(SHAPE_BYTES_MAX);
-    (shape, rest)
-}
-
-/// Writes the normalised shape with its placeholders spelled out.
-fn render(bytes: &[u8], marks: &[Mark], shape: &Shape, template: &mut Template) {
-    template.text.reserve(bytes.len() + 6 * marks.len());
-    template.masks.reserve(marks.len());
-    let (mut at, mut next) = (0, 0);
-    for (i, &byte) in bytes.iter().enumerate() {
-        if !normalise::is_placeholder(byte) {
-            continue;
-        }
-        push_lossy(&mut template.text, &bytes[at..i]);
-        let placeholder = normalise::spelling(byte);
-        template.text.push_str(placeholder);
-        if let Some(mark) = marks.get(next) {
-            template.masks.push(Mask { span: shape.raw_span(mark), placeholder });
-        }
-        next += 1;
-        at = i + 1;
-    }
-    push_lossy(&mut template.text, &bytes[at..]);
-}
-
-fn push_lossy(text: &mut String, bytes: &[u8]) {
-    match std::str::from_utf8(bytes) {
-        Ok(valid) => text.push_str(valid),
-        Err(_) => text.push_str(&String::from_utf8_lossy(bytes)),
+        self.text.extend_from_slice(&self.masked[at..]);
     }
 }

@@ -97,7 +97,8 @@ match = [{ text = "till sync failed, once more in 250 ms (try 7)", delay = "250 
 no_match = ["till sync done"]
 "#;
     let rules = file(folder.path(), "shop.toml", rule);
-    let lines: String = (1..=5).map(|n| format!("2026-03-02 09:00:00,{n}00 ERROR till - till sync failed, once more in 250 ms (try {n})\n")).collect();
+    let lines: String =
+        (1..=5).map(|n| format!("2026-03-02 09:00:00,{n}00 ERROR till - till sync failed, once more in 250 ms (try {n})\n")).collect();
     let ran = run(&["--rules", &rules, "--stats", "json"], lines.as_bytes());
     assert_eq!((ran.code, ran.stat("lines_forwarded"), ran.stat("lines_summarised")), (Some(0), 1, 4), "{}", ran.stderr);
     let text = String::from_utf8_lossy(&ran.stdout).into_owned();

@@ -7,11 +7,11 @@
 const STEM_BYTES: usize = 5;
 
 /// Pieces of words in lower case, few and rare in ordinary lines, one of which stands in each word of the vocabulary.
-const STEMS: [&str; 56] = [
+const STEMS: [&str; 57] = [
     "retry", "retri", "attem", "ext t", "again", "backo", "back-", "backi", "ll su", "resta", "conne", "econn", "estab", "faile", "timeo", "timed",
     "deadl", " refu", "reach", " host", "name ", "enotf", "epipe", "broke", "ilabl", "gatew", "ansie", "able ", "lecti", "webso", "hands", "has g",
     "has r", "no le", "no re", " by p", "n a r", "ve up", "ven u", "ng up", " afte", "exhau", "limit", "hrott", "oo ma", "tooma", "ueue ", " open",
-    "overl", " busy", "ack o", " too ", "exite", "xit c", "cepti", "; not",
+    "overl", " busy", "ack o", " too ", "exite", "xitin", "xit c", "cepti", "; not",
 ];
 
 /// Entries of the table; a power of two, so large that different pairs of bytes share one rarely.

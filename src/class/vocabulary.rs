@@ -32,9 +32,17 @@ enum Check {
     Exact,
     /// A process ended, and this is said of a worker or together with a restart.
     Exited,
+    /// A process says that it ends because of what went wrong.
+    Dying,
+    /// `... after 5 attempts` in a line that complains and does not go on trying.
+    GaveUpAfter,
+    /// `connected after 5 attempts` in a line that does not complain.
+    WorkedAfter,
 }
 
-use Check::{AfterAttempts, Calm, Complaint, Counted, Doing, Exact, Exited, Free, Phrase, Reached, Status, TimedOut};
+use Check::{
+    AfterAttempts, Calm, Complaint, Counted, Doing, Dying, Exact, Exited, Free, GaveUpAfter, Phrase, Reached, Status, TimedOut, WorkedAfter,
+};
 
 /// Stands for a digit-word `429` while words are looked for.
 const OVERLOAD: u8 = 1;
@@ -94,6 +102,9 @@ const WORDS: &[(&str, Class, Check)] = &[
     ("failed after", Class::Exhausted, AfterAttempts),
     ("aborting after", Class::Exhausted, AfterAttempts),
     ("aborted after", Class::Exhausted, AfterAttempts),
+    ("attempts", Class::Exhausted, GaveUpAfter),
+    ("attempt", Class::Exhausted, GaveUpAfter),
+    ("retries", Class::Exhausted, GaveUpAfter),
     // It works again.
     ("reconnected", Class::Recovery, Doing),
     ("re-connected", Class::Recovery, Doing),
@@ -113,6 +124,9 @@ const WORDS: &[(&str, Class, Check)] = &[
     ("successfully connected", Class::Recovery, Calm),
     ("succeeded after", Class::Recovery, AfterAttempts),
     ("connected after", Class::Recovery, AfterAttempts),
+    ("attempts", Class::Recovery, WorkedAfter),
+    ("attempt", Class::Recovery, WorkedAfter),
+    ("retries", Class::Recovery, WorkedAfter),
     // A process is restarted again and again.
     ("crashloopbackoff", Class::CrashLoop, Free),
     ("back-off restarting failed", Class::CrashLoop, Free),
@@ -127,6 +141,7 @@ const WORDS: &[(&str, Class, Check)] = &[
     ("exited with status", Class::CrashLoop, Exited),
     ("exited unexpectedly", Class::CrashLoop, Exited),
     ("exit code", Class::CrashLoop, Exited),
+    ("exiting", Class::CrashLoop, Dying),
     // The server says "too many".
     ("too many connections", Class::Overload, Phrase),
     ("toomanyconnections", Class::Overload, Free),
@@ -447,6 +462,28 @@ fn holds(check: Check, word: &str, severity: Severity, message: &[u8], start: us
                     && (!after_word(after, "by") || near(&[], after, &["by peer", "by remote", "by server", "by the", "by broker"])))
         }
         Calm => severity <= Severity::Info && near(before, after, &["again", "after"]),
+        Dying => {
+            (severity >= Severity::Error || contains(before, "fatal"))
+                && near(before, &[], &["not ", "n't ", "unable", "fail", "error", "refused", "timed out", "unavail", "unreach"])
+        }
+        GaveUpAfter => {
+            let complains =
+                severity >= Severity::Error || near(before, after, &["fail", "unable", "could not", "not ", "cannot", "error", "exit", "abort"]);
+            is_count_after(before)
+                && complains
+                && severity != Severity::Info
+                && !contains(message, "retrying")
+                && !contains(message, "will retry")
+                && !contains(message, "again")
+        }
+        WorkedAfter => {
+            let says_so =
+                near(before, &[], &["connected", "restored", "succeeded", "success", "established", "recovered", "resumed", " ready", " ok"]);
+            is_count_after(before)
+                && severity <= Severity::Info
+                && says_so
+                && !near(before, after, &["disconnect", "fail", "not ", "unable", "error"])
+        }
         Exited => {
             severity >= Severity::Warn && near(before, after, &["worker", "restart", "respawn"])
                 || contains(after, "restart")
@@ -658,6 +695,16 @@ fn is_status(before: &[u8], after: &[u8]) -> bool {
 fn near(before: &[u8], after: &[u8], words: &[&str]) -> bool {
     let (before, after) = (&before[before.len().saturating_sub(48)..], &after[..after.len().min(48)]);
     words.iter().any(|w| contains(before, w) || contains(after, w))
+}
+
+/// Ends with `after 5 ` or `after 5 failed `.
+fn is_count_after(before: &[u8]) -> bool {
+    let before = before.strip_suffix(b" ").unwrap_or_default();
+    let before = ["failed", "connection", "retry"]
+        .iter()
+        .find(|word| ends_with_word(before, word))
+        .map_or(before, |word| before[..before.len() - word.len()].trim_ascii_end());
+    before.last().is_some_and(|b| is_figure(*b)) && ends_with_word(&before[..before.len() - 1], "after ")
 }
 
 fn after_word(after: &[u8], word: &str) -> bool {

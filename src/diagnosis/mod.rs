@@ -83,6 +83,10 @@ pub struct Diagnosis {
     keyed: u64,
     recovered_at: Option<i64>,
     gave_up_at: Option<i64>,
+    /// Ordinary success of those that retry, since their latest record: the latest sign.
+    worked_at: Option<i64>,
+    /// How often a sign of success was followed by another retry: work that goes on beside the retries says nothing of them.
+    signs_refuted: u64,
 }
 
 impl Diagnosis {
@@ -98,12 +102,18 @@ impl Diagnosis {
             keyed: 0,
             recovered_at: None,
             gave_up_at: None,
+            worked_at: None,
+            signs_refuted: 0,
         }
     }
 
     /// Takes one record, before any sampling. Records come in order of time (see the reorder buffer of `storm`).
     pub fn observe(&mut self, seen: &Observation) {
         let key = if seen.worker != 0 { seen.worker } else { seen.instance };
+        if self.worked_at.is_some_and(|at| at < seen.at) {
+            self.worked_at = None;
+            self.signs_refuted += 1;
+        }
         if seen.instance != 0 {
             self.count_instance(seen.instance);
         }
@@ -125,6 +135,11 @@ impl Diagnosis {
     /// An instance gave up, as another fingerprint said.
     pub fn note_give_up(&mut self, at: i64) {
         self.gave_up_at = Some(self.gave_up_at.map_or(at, |before| before.max(at)));
+    }
+
+    /// One of those that retry did its ordinary work ("order processed", "ready"): good news if no retry follows.
+    pub fn note_success(&mut self, at: i64) {
+        self.worked_at = Some(self.worked_at.map_or(at, |before| before.max(at)));
     }
 
     /// Whether the instance (or, where none is named, the stream) is among those that retry.
@@ -160,12 +175,16 @@ impl Diagnosis {
         self.merged.merge(&other.merged);
         self.keyed += other.keyed;
         self.instances_overfull |= other.instances_overfull;
+        self.signs_refuted += other.signs_refuted;
         other.instances.iter().for_each(|hash| self.count_instance(*hash));
         if let Some(at) = other.recovered_at {
             self.note_recovery(at);
         }
         if let Some(at) = other.gave_up_at {
             self.note_give_up(at);
+        }
+        if let Some(at) = other.worked_at {
+            self.note_success(at);
         }
     }
 

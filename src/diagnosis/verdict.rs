@@ -337,6 +337,13 @@ impl Diagnosis {
         if self.merged.at_limit > 0 && (is_silent || self.merged.at_limit >= self.instances().0.max(1)) {
             return Outcome::GaveUp;
         }
+        // Its own work goes on: a sure sign once the next try is overdue, or where success was never seen between the tries.
+        if let Some(worked) = self.worked_at.filter(|at| *at > last)
+            && (worked - last > (2 * pause).max(SECOND) || self.merged.records >= 3 && self.signs_refuted * 6 <= self.merged.records)
+        {
+            verdict.notes.push("no recovery is stated; the same instances went back to their work".to_owned());
+            return Outcome::Recovered;
+        }
         if is_silent {
             verdict.notes.push("stopped without a word about recovery or giving up".to_owned());
             return Outcome::Unknown;

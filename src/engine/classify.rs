@@ -65,6 +65,10 @@ impl Classifier {
             guess.max_attempts = guess.max_attempts.or(words.max_attempts);
             guess.target = guess.target.or(words.target);
             guess.delay = guess.delay.or(words.delay);
+            // That something failed is the least a rule can say: the words may know what came of it.
+            if guess.class == Class::Failure {
+                guess.class = prevailing(guess.class, words.class);
+            }
         }
         Classified {
             guess,

@@ -163,6 +163,15 @@ struct Text<'a> {
     arrival: UnixNanos,
 }
 
+/// Which line's words a record is read by.
+#[derive(Clone, Copy)]
+enum Scanned {
+    /// The line at hand's.
+    AtHand,
+    /// Those of the first line of a record that waited.
+    Head,
+}
+
 /// The engine. One per pipe, report or agent.
 #[derive(Debug)]
 pub struct Engine {
@@ -462,9 +471,7 @@ impl Engine {
                 Some(Held { raw, head, lines: text.lines, state, parts: Vec::new(), pid, arrival: text.arrival, deadline });
             return;
         }
-        let scanner = std::mem::take(&mut self.scanner);
-        let was_absorbed = self.offer(stream, shape, index, text, scanner.words(), sink);
-        self.scanner = scanner;
+        let was_absorbed = self.offer(stream, shape, index, text, Scanned::AtHand, sink);
         let stream = &mut self.streams[stream];
         stream.absorbs_rest_of = was_absorbed.then_some(index);
         if state.wants_more() {
@@ -525,9 +532,8 @@ impl Engine {
     /// No further line belongs to a held record.
     fn finish_held(&mut self, stream: usize, held: Option<Held>, sink: &mut dyn Sink) {
         let Some(held) = held else { return };
-        let mut scanner = std::mem::take(&mut self.head_scanner);
-        scanner.scan(&held.head);
-        let shape = self.shapes.of(&held.head, &scanner, &Learn { classifier: &self.classifier });
+        self.head_scanner.scan(&held.head);
+        let shape = self.shapes.of(&held.head, &self.head_scanner, &Learn { classifier: &self.classifier });
         let index = if held.parts.is_empty() {
             self.index_of_shape(shape, sink)
         } else {
@@ -536,9 +542,8 @@ impl Engine {
             self.fingerprints.still_at(slot).expect("it was put there a line ago")
         };
         let text = Text { raw: &held.raw, text: &held.head, lines: held.lines, arrival: held.arrival };
-        let was_absorbed = self.offer(stream, shape, index, text, scanner.words(), sink);
+        let was_absorbed = self.offer(stream, shape, index, text, Scanned::Head, sink);
         self.streams[stream].absorbs_rest_of = was_absorbed.then_some(index);
-        self.head_scanner = scanner;
     }
 
     /// A record that streamed through has ended: the next one like it is a repeat.
@@ -585,10 +590,16 @@ impl Engine {
         shape: ShapeIndex,
         index: FingerprintIndex,
         text: Text<'_>,
-        words: &[Word],
+        scanned: Scanned,
         sink: &mut dyn Sink,
     ) -> bool {
-        let Self { options, user, shapes, fingerprints, streams, clock, collapse, storms, accounting, instance: scratch, .. } = self;
+        let Self {
+            scanner, head_scanner, options, user, shapes, fingerprints, streams, clock, collapse, storms, accounting, instance: scratch, ..
+        } = self;
+        let words = match scanned {
+            Scanned::AtHand => scanner.words(),
+            Scanned::Head => head_scanner.words(),
+        };
         let (shape, stream) = (shapes.get(shape), &mut streams[stream_index]);
         accounting.records += 1;
         accounting.odd_lines += u64::from(shape.is_odd);

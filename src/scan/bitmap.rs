@@ -123,6 +123,7 @@ mod avx2 {
 }
 
 /// The first digit at or behind `from`.
+#[inline]
 pub(super) fn next_digit(blocks: &[Block], from: usize) -> Option<usize> {
     let mut index = from / 64;
     let mut bits = blocks.get(index)?.digit & (!0 << (from % 64));
@@ -133,7 +134,21 @@ pub(super) fn next_digit(blocks: &[Block], from: usize) -> Option<usize> {
     Some(index * 64 + bits.trailing_zeros() as usize)
 }
 
+/// How many digits stand at `from`, at most 64.
+#[inline]
+pub(super) fn digits_at(blocks: &[Block], from: usize) -> usize {
+    let (index, shift) = (from / 64, from % 64);
+    let mut bits = blocks[index].digit >> shift;
+    if shift > 0
+        && let Some(next) = blocks.get(index + 1)
+    {
+        bits |= next.digit << (64 - shift);
+    }
+    bits.trailing_ones() as usize
+}
+
 /// Where the run of word bytes round `inside` begins.
+#[inline]
 pub(super) fn run_start(blocks: &[Block], inside: usize) -> usize {
     let mut index = inside / 64;
     let mut gaps = !blocks[index].word & !(!0 << (inside % 64));
@@ -148,6 +163,7 @@ pub(super) fn run_start(blocks: &[Block], inside: usize) -> usize {
 }
 
 /// One past the last byte of the run of word bytes round `inside`.
+#[inline]
 pub(super) fn run_end(blocks: &[Block], inside: usize) -> usize {
     let mut index = inside / 64;
     let mut gaps = !blocks[index].word & (!0 << (inside % 64));

@@ -18,6 +18,9 @@ pub use words::{Kind, Word};
 /// Stands before a [`Kind`] in a skeleton. Not a byte of valid UTF-8; lines that hold it are not cached.
 pub const MARK: u8 = 0xFF;
 
+/// Bytes copied at once into a skeleton: one vector register.
+const LITERAL_STEP: usize = 32;
+
 /// Finds the digit-words of `line`, byte by byte: the twin that says what the scanner means.
 pub fn find_words(line: &[u8], out: &mut Vec<Word>) {
     out.clear();
@@ -30,7 +33,9 @@ pub struct Scanner {
     twin: Twin,
     blocks: Vec<Block>,
     words: Vec<Word>,
+    /// Grows to what the longest line needed; the first `skeleton_len` bytes hold the skeleton.
     skeleton: Vec<u8>,
+    skeleton_len: usize,
 }
 
 impl Default for Scanner {
@@ -43,29 +48,53 @@ impl Scanner {
     /// A scanner of the fastest kind that this CPU runs.
     #[must_use]
     pub fn new() -> Self {
-        Self { twin: Twin::detect(), blocks: Vec::new(), words: Vec::new(), skeleton: Vec::new() }
+        Self { twin: Twin::detect(), blocks: Vec::new(), words: Vec::new(), skeleton: Vec::new(), skeleton_len: 0 }
     }
 
     /// Finds words and skeleton of `line` (no line end).
     pub fn scan(&mut self, line: &[u8]) {
         self.twin.fill(line, &mut self.blocks);
         self.words.clear();
-        self.skeleton.clear();
+        self.skeleton_len = 0;
+        // Each word takes two bytes and is one byte long at least; `push_literal` may write a whole step too far.
+        let room = 2 * line.len() + LITERAL_STEP;
+        if self.skeleton.len() < room {
+            self.skeleton.resize(room, 0);
+        }
         let (mut at, mut floor) = (0, 0);
         while let Some(digit) = bitmap::next_digit(&self.blocks, at) {
             // A word may have ended inside this run (widened ones, colour codes): what is left of it is a run of its own.
             let start = bitmap::run_start(&self.blocks, digit).max(at);
             let end = bitmap::run_end(&self.blocks, digit).min(line.len());
             at = end;
-            if let Some(word) = words::classify(line, start, end, floor) {
-                self.skeleton.extend_from_slice(&line[floor..word.start as usize]);
-                self.skeleton.extend_from_slice(&[MARK, word.kind as u8]);
+            let leading = if start == digit { bitmap::digits_at(&self.blocks, start) } else { 0 };
+            // More than 64 digits in a row are counted by the twin's rule.
+            let word =
+                if leading < 64 { words::classify_leading(line, start, end, floor, leading) } else { words::classify(line, start, end, floor) };
+            if let Some(word) = word {
+                self.push_literal(line, floor, word.start as usize);
+                self.skeleton[self.skeleton_len] = MARK;
+                self.skeleton[self.skeleton_len + 1] = word.kind as u8;
+                self.skeleton_len += 2;
                 floor = word.end as usize;
                 at = floor;
                 self.words.push(word);
             }
         }
-        self.skeleton.extend_from_slice(&line[floor..]);
+        self.push_literal(line, floor, line.len());
+    }
+
+    /// Adds `line[from..to]` to the skeleton. Most pieces are short: a copy of one fixed size, of which only the beginning counts, is
+    /// faster than a copy of just the right one.
+    #[inline]
+    fn push_literal(&mut self, line: &[u8], from: usize, to: usize) {
+        let length = to - from;
+        let at = self.skeleton_len;
+        match line.get(from..from + LITERAL_STEP) {
+            Some(step) if length <= LITERAL_STEP => self.skeleton[at..at + LITERAL_STEP].copy_from_slice(step),
+            _ => self.skeleton[at..at + length].copy_from_slice(&line[from..to]),
+        }
+        self.skeleton_len = at + length;
     }
 
     /// The digit-words of the line last scanned, left to right.
@@ -77,7 +106,7 @@ impl Scanner {
     /// The skeleton of the line last scanned.
     #[must_use]
     pub fn skeleton(&self) -> &[u8] {
-        &self.skeleton
+        &self.skeleton[..self.skeleton_len]
     }
 }
 

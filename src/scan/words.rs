@@ -135,15 +135,23 @@ fn two_digits(line: &[u8], i: usize) -> bool {
 /// The word that the run `start..end` of word bytes stands for, possibly wider than the run (never left of
 /// `floor`), or `None` when it stays literal: weak words (`eth0`, `sha256`) and codes (`ORA-12541`).
 #[must_use]
-#[inline]
 pub fn classify(line: &[u8], start: usize, end: usize, floor: usize) -> Option<Word> {
-    at_a_glance(line, start, end).or_else(|| classify_with_care(line, start, end, floor))
+    classify_leading(line, start, end, floor, line[start..end].iter().take_while(|b| b.is_ascii_digit()).count())
 }
 
-/// The commonest words: a plain number, milliseconds or seconds, an IPv4 address, a UUID. A shortcut only: what it says is what
-/// [`classify_with_care`] says (a test compares them), and `None` means "look closer".
+/// [`classify`] for a caller that knows how many digits the run begins with.
 #[inline]
-fn at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
+pub(super) fn classify_leading(line: &[u8], start: usize, end: usize, floor: usize, digits: usize) -> Option<Word> {
+    at_a_glance(line, start, end, digits).or_else(|| classify_with_care(line, start, end, floor))
+}
+
+/// The commonest words: a plain number, milliseconds or seconds, an IPv4 address, a UUID, a date, a long name. A shortcut only: what
+/// it says is what [`classify_with_care`] says (a test compares them), and `None` means "look closer".
+#[inline]
+fn at_a_glance(line: &[u8], start: usize, end: usize, digits: usize) -> Option<Word> {
+    if digits == 0 {
+        return name_at_a_glance(line, start, end);
+    }
     let text = line.get(start..end)?;
     let before = if start > 0 { line[start - 1] } else { b' ' };
     // What may stand before the word changes what it is: terminal colours, and groups of an IPv6 address.
@@ -151,10 +159,9 @@ fn at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
         return None;
     }
     let word = |end: usize, kind| Some(Word { start: start as u32, end: end as u32, kind });
-    let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
     let next = at(line, end);
-    if digits == 0 {
-        return name_at_a_glance(line, start, end);
+    if digits == text.len() && !matches!(next, b':' | b'/' | b' ') {
+        return word(end, number_kind(text));
     }
     if digits == 4
         && matches!(at(line, start + 4), b'-' | b'/')
@@ -165,7 +172,7 @@ fn at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
     }
     if digits == text.len() {
         // Dates and times of day may go on behind these.
-        let may_go_on = matches!(next, b':' | b'/') || (next == b' ' && matches!(digits, 6 | 8));
+        let may_go_on = next != b' ' || matches!(digits, 6 | 8);
         return if may_go_on { None } else { word(end, number_kind(text)) };
     }
     if text.len() == 36 {
@@ -180,28 +187,48 @@ fn at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
     }
     match &text[digits..] {
         b"ms" | b"s" => word(end, Kind::Dur),
+        // A date may begin with one or two digits, a point, and more of them; none begins like these.
+        [b'.', rest @ ..] if matches!(digits, 1 | 3) && !rest.is_empty() && rest.iter().all(u8::is_ascii_digit) => word(end, Kind::Num),
         [b'.', ..] if digits <= 3 && text.len() >= 7 && is_dotted_quad(text) => word(with_port(line, end), Kind::Ip),
         _ => None,
     }
 }
 
-/// Long names that begin with a lower-case letter that is no hex digit (`pool-5-thread-22`, `mq-0.prod.internal`): too long for a weak
-/// word, no code, no hex.
+/// Names whose parts are joined (`pool-5-thread-22`, `mq-0.prod.internal`, `HikariPool-1`): no weak word, no code, no hex.
 #[inline]
 fn name_at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
     let text = &line[start..end];
-    if text.len() < 12 || !matches!(text[0], b'g'..=b'z') || CLASS[text[text.len() - 1] as usize] & (DASH | DOT | UNDER) != 0 {
+    if start > 0 && (line[start - 1] == b';' || line[start - 1] == b'[' && start > 1 && line[start - 2] == 0x1B) {
         return None;
     }
-    // Only letters and digits: may be weak.
-    let is_joined = |b: &u8| CLASS[*b as usize] & (DASH | DOT | UNDER) != 0;
-    let joint = text.iter().position(is_joined)?;
+    let (first, last) = (text[0], CLASS[text[text.len() - 1] as usize]);
+    // Codes begin with capitals (`ORA-12541`); the weak words that are joined begin with s, x, u or i (`sha-256`, `x86_64`, `utf-8`, `iso-8859-1`).
+    let begins_like_a_name = match first {
+        b'a'..=b'z' => true,
+        b'A'..=b'Z' => text.get(1).is_some_and(u8::is_ascii_lowercase),
+        _ => false,
+    };
+    if !begins_like_a_name || last & (DASH | DOT | UNDER) != 0 || text.len() <= 11 && matches!(first | 0x20, b's' | b'x' | b'u' | b'i') {
+        return None;
+    }
+    // Only letters and digits: may be weak. Only hex digits: may be an id of that kind.
+    let (mut is_joined, mut has_letter) = (false, false);
+    for &b in text {
+        let class = CLASS[b as usize];
+        is_joined |= class & (DASH | DOT | UNDER) != 0;
+        has_letter |= class & ALPHA != 0;
+        if is_joined && has_letter {
+            break;
+        }
+    }
+    if !is_joined || !has_letter {
+        return None;
+    }
     // `core.2275`: what stands before the last number decides.
     let number = text.iter().rev().take_while(|b| b.is_ascii_digit()).count();
     if number > 0 && text[text.len() - number - 1] == b'.' && !text[..text.len() - number].iter().any(u8::is_ascii_digit) {
         return None;
     }
-    debug_assert!(joint > 0, "the first byte is a letter");
     let port = if at(line, end) == b':' { digits_from(line, end + 1) } else { 0 };
     let after = at(line, end + 1 + port);
     if (2..=5).contains(&port) && !is_word_byte(after) && after != b':' {
@@ -678,7 +705,7 @@ mod tests {
             parts in proptest::collection::vec(proptest::prop_oneof![
                 "[0-9]{1,19}", "[0-9]{1,4}(ms|s|h|m)", "[0-9]{1,4}(\\.[0-9]{1,4}){1,4}(:[0-9]{1,6})?", "[a-f0-9]{8}(-[a-f0-9]{4}){3}-[a-f0-9]{12}",
                 "[0-9]{8}(-[0-9]{4}){3}-[0-9]{12}", "[ ./:;,T_-]", " ", "\\[", "\x1b\\[", "[a-zA-Z]{1,5}", "[0-9]{2}:[0-9]{2}:[0-9]{2}",
-                "2026[-/]11[-/]2[0-9]([T _][0-9]{2}:[0-9]{2}:[0-9]{2})?([.,][0-9]{1,6})?(Z| UTC| WARN)?", "[g-z][a-z0-9._-]{8,16}(:[0-9]{1,6})?", "sha256|iso-8859-1|x86_64",
+                "2026[-/]11[-/]2[0-9]([T _][0-9]{2}:[0-9]{2}:[0-9]{2})?([.,][0-9]{1,6})?(Z| UTC| WARN)?", "[a-zA-Z][a-zA-Z0-9._-]{1,16}(:[0-9]{1,6})?", "[A-Z]{1,4}-?[0-9]{3,6}:?", "sha256|sha-256|iso-8859-1|x86_64|utf-16", "[0-9]{1,4}[.][0-9]{1,6}",
             ], 1..8)
         ) {
             let line = parts.concat();
@@ -687,7 +714,7 @@ mod tests {
             while at < line.len() {
                 let end = at + line[at..].iter().take_while(|b| is_word_byte(**b)).count();
                 if line[at..end].iter().any(u8::is_ascii_digit)
-                    && let Some(word) = at_a_glance(line, at, end)
+                    && let Some(word) = at_a_glance(line, at, end, line[at..end].iter().take_while(|b| b.is_ascii_digit()).count())
                 {
                     proptest::prop_assert_eq!(Some(word), classify_with_care(line, at, end, at), "{}", parts.concat());
                 }

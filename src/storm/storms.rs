@@ -43,6 +43,9 @@ pub struct StormOptions {
     pub started_in_the_middle: Option<UnixNanos>,
 }
 
+/// Success of those that retried is asked for during this span (ns) after the latest retry.
+const SUCCESS_SPAN: i64 = 600 * SECOND;
+
 /// A storm or loop that is known now, for live views and `report`.
 pub type StormView = StormReport;
 
@@ -78,6 +81,22 @@ pub struct Storms {
     pub(super) crash_loops: CrashLoops,
     pub(super) triggers: VecDeque<(FingerprintIndex, Trigger, i64)>,
     pub(super) outcome_budget: (i64, u32),
+    /// The same for signs of success.
+    success_budget: (i64, u32),
+    /// Whether an ordinary fingerprint tells of success, by its index.
+    successes: Vec<Success>,
+    /// Working time of the latest retry-like record, ns.
+    retried_at: i64,
+}
+
+/// Whether an ordinary fingerprint tells of success.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Success {
+    /// Not looked at yet.
+    #[default]
+    Unread,
+    Told,
+    NotTold,
 }
 
 impl Storms {
@@ -98,6 +117,9 @@ impl Storms {
             crash_loops: CrashLoops::default(),
             triggers: VecDeque::new(),
             outcome_budget: (0, 0),
+            success_budget: (0, 0),
+            successes: Vec::new(),
+            retried_at: i64::MIN,
         }
     }
 
@@ -119,6 +141,7 @@ impl Storms {
         if class == Class::Recovery {
             return;
         }
+        self.retried_at = self.retried_at.max(at);
         if class == Class::Failure && !self.is_firing(seen.index) {
             self.note_trigger(seen);
         }
@@ -155,10 +178,43 @@ impl Storms {
         }
     }
 
-    /// A record of class `none`: remembered as a possible trigger when it is a warning or worse. Costs one comparison otherwise.
+    /// A record of class `none`: remembered as a possible trigger when it is a warning or worse; else asked for signs of success while
+    /// somebody retries. Costs two comparisons otherwise.
+    #[inline]
     pub fn note_ordinary(&mut self, seen: &Occurrence<'_>) {
-        if seen.fingerprint.severity >= Severity::Warn && seen.feeds_rate && !seen.late {
-            self.note_trigger(seen);
+        if seen.fingerprint.severity >= Severity::Warn {
+            if seen.feeds_rate && !seen.late {
+                self.note_trigger(seen);
+            }
+        } else if self.diagnosed > 0 && seen.working.0.saturating_sub(self.retried_at) < SUCCESS_SPAN {
+            self.note_success(seen);
+        }
+    }
+
+    /// Tells the diagnoses of the same instance (or stream) of its ordinary success.
+    fn note_success(&mut self, seen: &Occurrence<'_>) {
+        let index = seen.index.0 as usize;
+        if index >= self.successes.len() {
+            self.successes.resize(index + 1, Success::Unread);
+        }
+        if self.successes[index] == Success::Unread {
+            self.successes[index] = if tells_success(&seen.fingerprint.template) { Success::Told } else { Success::NotTold };
+        }
+        if self.successes[index] == Success::NotTold || !seen.feeds_rate || seen.late {
+            return;
+        }
+        let second = seen.working.second();
+        if self.success_budget.0 != second {
+            self.success_budget = (second, 0);
+        }
+        self.success_budget.1 += 1;
+        if self.success_budget.1 > OUTCOMES_PER_SECOND {
+            return;
+        }
+        for diagnosis in self.slots.iter_mut().flatten().filter_map(|slot| slot.diagnosis.as_mut()) {
+            if diagnosis.knows(seen.instance_hash, seen.stream.0) {
+                diagnosis.note_success(seen.working.0);
+            }
         }
     }
 
@@ -212,6 +268,9 @@ impl Storms {
 
     /// The engine forgets a fingerprint and may reuse its index.
     pub fn forget(&mut self, index: FingerprintIndex) {
+        if let Some(success) = self.successes.get_mut(index.0 as usize) {
+            *success = Success::Unread;
+        }
         let Some(number) = self.number_of(index) else { return };
         self.held.retain(|held| held.0 != index);
         self.triggers.retain(|trigger| trigger.0 != index);
@@ -425,6 +484,63 @@ impl Storms {
             .max_by_key(|known| known.1.at)
             .map(|known| known.1.clone())
     }
+}
+
+/// Whether an ordinary template says that something works: one of the words of success, and none of trouble or of an end.
+fn tells_success(template: &str) -> bool {
+    const SUCCESS: [&str; 23] = [
+        "ok",
+        "success",
+        "successful",
+        "successfully",
+        "succeeded",
+        "sent",
+        "delivered",
+        "published",
+        "processed",
+        "completed",
+        "fetched",
+        "healthy",
+        "resumed",
+        "recovered",
+        "connected",
+        "ready",
+        "established",
+        "restored",
+        "connack",
+        "accepted",
+        "authorized",
+        "authenticated",
+        "subscribed",
+    ];
+    const TROUBLE: [&str; 18] = [
+        "not",
+        "no",
+        "never",
+        "without",
+        "unable",
+        "cannot",
+        "fail",
+        "error",
+        "refus",
+        "disconnect",
+        "stop",
+        "exit",
+        "shut",
+        "terminat",
+        "closed",
+        "closing",
+        "wait",
+        "start",
+    ];
+    let words = || template.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    // Short words as they stand, longer ones with any ending.
+    let is_trouble = |word: &str| {
+        TROUBLE.iter().any(|trouble| {
+            word.get(..trouble.len()).is_some_and(|head| head.eq_ignore_ascii_case(trouble)) && (trouble.len() > 3 || word.len() == trouble.len())
+        })
+    };
+    words().any(|word| SUCCESS.iter().any(|success| word.eq_ignore_ascii_case(success))) && !words().any(is_trouble)
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! of each line* over the same file, in turns, in CPU seconds (user + system) of child processes. Printed is the ratio, because
 //! machines differ and are shared; the best of several turns, because noise only ever adds. Nothing fails on a slow machine.
 
+#![allow(clippy::print_stdout)] // printing is what it is for
+
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;

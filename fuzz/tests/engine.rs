@@ -3,6 +3,7 @@
 use bolero::check;
 use squelch::collapse::summary::Summary;
 use squelch::engine::{Engine, Forwarded, Options, Sink};
+use squelch::storm::StormEvent;
 use squelch::time::{SECOND, UnixNanos};
 
 #[derive(Default)]
@@ -20,6 +21,9 @@ impl Sink for Counted {
     fn summary(&mut self, summary: &Summary) {
         self.summarised += summary.lines;
         self.bytes.extend_from_slice(format!("{:?}", (summary.count, summary.lines, summary.cell_start, summary.part)).as_bytes());
+    }
+    fn storm(&mut self, event: &StormEvent, absorbed: u64) {
+        self.bytes.extend_from_slice(format!("{event:?} {absorbed}").as_bytes());
     }
 }
 

@@ -125,7 +125,7 @@ proptest! {
 
     #[test]
     fn one_skeleton_and_the_same_discriminators_give_one_template(pieces in prop::collection::vec(piece(), 1..14)) {
-        let (one, two) = (write(&pieces, |choice| usize::from(choice)), write(&pieces, |choice| usize::from(!choice)));
+        let (one, two) = (write(&pieces, usize::from), write(&pieces, |choice| usize::from(!choice)));
         let (one, two) = (one.as_bytes(), two.as_bytes());
         if skeleton(one, &words_of(one)) == skeleton(two, &words_of(two)) {
             let (left, right) = (build(one), build(two));
@@ -142,7 +142,7 @@ proptest! {
     fn a_template_is_its_own_template(pieces in prop::collection::vec(piece(), 1..14)) {
         // Words with blanks between them: glued punctuation can read differently once its neighbour is a placeholder.
         let pieces: Vec<_> = pieces.into_iter().map(|(index, choice, _)| (index, choice, 1)).collect();
-        let once = build(write(&pieces, |choice| usize::from(choice)).as_bytes()).text;
+        let once = build(write(&pieces, usize::from).as_bytes()).text;
         // A list of keys is told by its share of the words, which runs of placeholders that became one may raise.
         if once.matches('=').count() < 4 {
             prop_assert_eq!(&build(once.as_bytes()).text, &once);
@@ -151,7 +151,7 @@ proptest! {
 
     #[test]
     fn masks_are_in_order_and_one_for_each_placeholder(pieces in prop::collection::vec(piece(), 1..14)) {
-        let line = write(&pieces, |choice| usize::from(choice));
+        let line = write(&pieces, usize::from);
         let template = build(line.as_bytes());
         let mut end = 0;
         for mask in &template.masks {

@@ -116,6 +116,11 @@ impl CrashLoops {
         is_any
     }
 
+    /// Whether one of its programs was in a loop when it was last looked at.
+    pub fn was_looping(&self, index: FingerprintIndex) -> bool {
+        self.programs.iter().any(|known| known.index == index && known.is_looping)
+    }
+
     /// Forgets a fingerprint.
     pub fn forget(&mut self, index: FingerprintIndex) {
         self.programs.retain(|known| known.index != index);

@@ -318,10 +318,10 @@ impl Storms {
         self.state(index) == Some(State::Firing)
     }
 
-    /// Whether it is pending or firing: collapsing may begin.
+    /// Whether it is pending or firing, or tells of a program in a crash loop: collapsing may begin.
     #[must_use]
     pub fn is_pending_or_firing(&self, index: FingerprintIndex) -> bool {
-        self.state(index).is_some_and(|state| state != State::Idle)
+        self.state(index).is_some_and(|state| state != State::Idle) || self.crash_loops.was_looping(index)
     }
 
     fn state(&self, index: FingerprintIndex) -> Option<State> {

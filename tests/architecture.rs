@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rules", &["class", "record", "units"]),
     ("working_time", &["time"]),
     ("collapse", &["fingerprint", "occurrence", "record", "time", "working_time"]),
-    ("storm", &["diagnosis", "fingerprint", "occurrence", "record", "time", "units"]),
+    ("storm", &["diagnosis", "fingerprint", "occurrence", "record", "rules", "secrets", "time", "units"]),
     ("diagnosis", &["fingerprint", "occurrence", "record", "time", "units"]),
     ("simulate", &["record", "time", "units"]),
     (

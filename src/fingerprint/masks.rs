@@ -431,6 +431,13 @@ impl<'a> Masker<'a> {
             return None;
         }
         let mut at = month + 3;
+        // A month said twice is said once: the first would be left over, and be the month of the masked date when masked again.
+        while let next = blanks(at)
+            && next > at
+            && self.shape.get(next..next + 3).is_some_and(names::is_month)
+        {
+            at = next + 3;
+        }
         let mut stop = None;
         // Day, time, year in any order; the time must be among them.
         for _ in 0..4 {

@@ -299,7 +299,9 @@ fn success_is_told_by_words_or_by_a_status_and_not_by_trouble() {
     for told in ["order processed id", "[redis] ready", "Received CONNACK on connection <*>", "GET <path> <num> OK"] {
         assert!(tells_success(told), "{told}");
     }
-    for not in ["order received", "not ready", "waiting until ready", "Exiting, all sent", "processed with errors", "token accepted by nobody, closing"] {
+    for not in
+        ["order received", "not ready", "waiting until ready", "Exiting, all sent", "processed with errors", "token accepted by nobody, closing"]
+    {
         assert!(!tells_success(not), "{not}");
     }
     assert!(has_good_status(b"\"GET /orders HTTP/1.1\" 204 0"));

@@ -206,6 +206,19 @@ fn two_writers_in_one_stream_do_not_take_each_others_traces() {
 }
 
 #[test]
+fn inputs_beyond_the_bound_share_one_stream_and_lose_nothing() {
+    let mut engine = Engine::new(Options { streams_max: 2, reference: START, ..Options::default() });
+    let mut out = Out::default();
+    for n in 0..5 {
+        let stream = engine.open_stream(&format!("pod-{n}"), false, true);
+        engine.feed(stream, START, format!("line of {n}\n").as_bytes(), &mut out);
+        assert_eq!(engine.stream_label(stream), ["pod-0", "pod-1", "(other streams)"][n.min(2)]);
+    }
+    engine.drain(START, &mut out);
+    assert_eq!((engine.accounting().read, engine.accounting().forwarded), (5, 5));
+}
+
+#[test]
 fn an_idle_engine_asks_for_no_wakeup() {
     let mut bench = Bench::new(Options::default());
     bench.feed("2026-11-23T10:00:00Z INFO app - started\n");

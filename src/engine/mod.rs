@@ -123,6 +123,9 @@ pub struct TemplateRow {
     pub streams: u32,
 }
 
+/// What the last stream is called once it stands for several.
+const OTHER_STREAMS: &str = "(other streams)";
+
 /// One input.
 #[derive(Debug)]
 struct Stream {
@@ -222,7 +225,15 @@ impl Engine {
 
     /// Makes a stream known. `label` names it in output (file name, `stdin`, replay stream); `is_backlog`: it starts *behind*
     /// (a regular file read from its beginning); `is_instance`: the input guarantees one process per stream.
+    /// Beyond [`Options::streams_max`] inputs share the last stream, which is then called `(other streams)`: feed them whole lines.
     pub fn open_stream(&mut self, label: &str, is_backlog: bool, is_instance: bool) -> StreamId {
+        if self.streams.len() >= self.options.streams_max.max(1) {
+            let last = self.streams.len() - 1;
+            let shared = &mut self.streams[last];
+            shared.label = OTHER_STREAMS.into();
+            shared.is_instance = false;
+            return StreamId(last as u32);
+        }
         let clock = self.clock.open(is_backlog);
         self.streams.push(Stream {
             label: label.into(),

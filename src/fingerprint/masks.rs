@@ -45,8 +45,7 @@ impl<'a> Masker<'a> {
     /// Masks until the end or until `words_max` words are written; whether something was left.
     pub(super) fn run(mut self, words_max: usize) -> bool {
         let mut words = 1;
-        while self.at < self.shape.len() {
-            let byte = self.shape[self.at];
+        while let Some(&byte) = self.shape.get(self.at) {
             let look = looks(byte);
             if look & GLUE != 0 {
                 self.word();
@@ -567,7 +566,9 @@ impl<'a> Masker<'a> {
 
 /// Whether at least 80 % of the words, and four or more, are `key=value`.
 fn is_key_value_list(shape: &[u8]) -> bool {
-    let pairs_max = memchr::memchr_iter(b'=', shape).count();
+    // In pieces whose count fits a byte, which is summed up many bytes at a time.
+    let signs = |piece: &[u8]| piece.iter().map(|&byte| u8::from(byte == b'=')).sum::<u8>();
+    let pairs_max = shape.chunks(u8::MAX as usize).map(|piece| usize::from(signs(piece))).sum::<usize>();
     if pairs_max < KEY_VALUES_MIN {
         return false;
     }
@@ -585,7 +586,7 @@ fn is_key_value_list(shape: &[u8]) -> bool {
         let key = shape[at..].iter().take_while(|&&byte| is_name_byte(byte)).count();
         let mut is_pair = key > 0 && shape.get(at + key) == Some(&b'=');
         // `key = value` counts as one.
-        if key > 0 && shape[at + key..].starts_with(b" = ") {
+        if key > 0 && matches!(shape[at + key..], [b' ', b'=', b' ', ..]) {
             is_pair = true;
             at += 2;
         }

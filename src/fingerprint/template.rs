@@ -147,7 +147,8 @@ impl Builder {
         shape.begin(text.get(from..end).unwrap_or_default(), !self.hides_masks);
         let first = words.partition_point(|word| word.end as usize <= from);
         let mut at = from;
-        for (i, word) in words.iter().enumerate().skip(first) {
+        let mut words = words[first..].iter();
+        while let Some(word) = words.next() {
             let (start, stop) = ((word.start as usize).max(from), (word.end as usize).min(end));
             if start >= end {
                 break;
@@ -158,7 +159,7 @@ impl Builder {
                 return true;
             }
             // What follows counts as far as the next digit-word only, whose contents are not ours to read.
-            let next = words.get(i + 1).map_or(end, |next| (next.start as usize).clamp(stop, end));
+            let next = words.as_slice().first().map_or(end, |next| (next.start as usize).clamp(stop, end));
             match codes::verdict(&shape.bytes, text, start, stop, next) {
                 codes::Verdict::Literal => {
                     self.template.discriminators.push(Span::new(start, stop));

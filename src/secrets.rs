@@ -149,6 +149,14 @@ fn value_len(text: &[u8], from: usize) -> usize {
 mod tests {
     use super::*;
 
+    #[test]
+    fn each_secret_word_is_a_secret_key_by_itself_and_at_the_end_of_another() {
+        for word in SECRET_WORDS {
+            assert!(is_secret_key(word), "{}", String::from_utf8_lossy(word));
+            assert!(is_secret_key(&[b"MY_", &*word.to_ascii_uppercase()].concat()), "{}", String::from_utf8_lossy(word));
+        }
+    }
+
     fn check(text: &str, expected: &str) {
         assert_eq!(String::from_utf8_lossy(&mask(text.as_bytes())), expected, "{text}");
         assert_eq!(mask(expected.as_bytes()), Cow::Borrowed(expected.as_bytes()), "masking twice is masking once");

@@ -1,6 +1,6 @@
 //! Storms: which fingerprints spike with retries, since when, who, how fast, and what the diagnosis says.
 //!
-//! [`Storms`] is the facade. Per fingerprint a [`Detector`](detector::Detector) watches the rate (`detector.rs`), a crash-loop view
+//! [`Storms`] is the facade. Per fingerprint a `Detector` watches the rate (`detector.rs`), a crash-loop view
 //! counts restarts per program (`crash_loop.rs`), and incidents join fingerprints that belong to one outage (`incident.rs`, `lifecycle.rs`).
 //! Pure: the time is the records' working time, moved on by [`Storms::advance`].
 

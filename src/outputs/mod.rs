@@ -3,6 +3,7 @@
 //!
 //! Encoding is pure (bytes into a buffer); only [`writer`] does I/O. Knows nothing of inputs and never reads the clock.
 
+pub mod destination;
 pub mod escape;
 pub mod footer;
 pub mod json;

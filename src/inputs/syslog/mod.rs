@@ -1,0 +1,28 @@
+//! Syslog over UDP, TCP and a unix socket, RFC 5424 and 3164, octet counting and newline framing.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Datagrams.
+    Udp(SocketAddr),
+    /// Connections.
+    Tcp(SocketAddr),
+    /// A datagram socket in the file system (as `/dev/log`).
+    Unix(PathBuf),
+}
+
+/// Settings of one syslog input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where to listen.
+    pub listen: Listen,
+    /// Connections at the same time; further ones are refused and counted.
+    pub connections_max: usize,
+    /// Longest message in bytes.
+    pub line_bytes_max: usize,
+}

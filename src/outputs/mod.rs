@@ -20,6 +20,8 @@ pub mod writer;
 use crate::engine::{Engine, Sink};
 use crate::record::StreamId;
 use crate::time::UnixNanos;
+use record_json::Fields;
+use std::borrow::Cow;
 
 /// A [`Sink`] with the few things a face needs beside records.
 pub trait Output: Sink {
@@ -50,6 +52,17 @@ pub struct StreamName {
     pub is_file: bool,
     /// Records forwarded so far: the sequence number in record ids.
     pub forwarded: u64,
+    /// Where it comes from, by OpenTelemetry's names.
+    pub resource: Vec<(Box<str>, Box<str>)>,
+}
+
+impl StreamName {
+    /// The node, and what the input knows of the stream.
+    fn resource_fields<'a>(&'a self, node: &'a str) -> Fields<'a> {
+        let node = (!node.is_empty()).then_some(("host.name", Cow::Borrowed(node)));
+        let own = self.resource.iter().map(|(name, value)| (&**name, Cow::Borrowed(&**value)));
+        Fields(node.into_iter().chain(own).collect())
+    }
 }
 
 impl StreamNames {

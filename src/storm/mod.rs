@@ -9,6 +9,7 @@ mod detector;
 mod incident;
 mod lifecycle;
 mod people;
+mod reorder;
 mod report;
 mod slot;
 mod storms;

@@ -1,6 +1,7 @@
 //! What is kept of one fingerprint.
 
 use super::detector::{Detector, State};
+use super::reorder::Queue;
 use crate::diagnosis::{Diagnosis, Observation};
 use crate::fingerprint::Fingerprint;
 use crate::occurrence::Occurrence;
@@ -37,6 +38,11 @@ pub(super) struct Slot {
     pub(super) last: i64,
     /// (worker, attempt, steps of more than one in a row): a loop that does not log every attempt.
     pub(super) numbered: (u64, i64, u8),
+    /// Working time (ns) of the latest record the diagnosis got while they came in order.
+    pub(super) fed: i64,
+    /// Whether one came with an earlier time than the one before: they wait a little from then on.
+    pub(super) steps_back: bool,
+    pub(super) waiting: Queue,
 }
 
 impl Slot {

@@ -5,6 +5,7 @@ use super::detector::{Detector, State};
 use super::incident::Incident;
 use super::lifecycle::{SLOW_PAUSE, program_of};
 use super::people::stream_hash;
+use super::reorder::{Queue, Reorder};
 use super::report::{StormEvent, StormReport, Trigger};
 use super::slot::{Slot, tells_of_served_request};
 use crate::diagnosis::{Diagnosis, Observation, Verdict};
@@ -22,9 +23,6 @@ const DETECTORS_MAX: usize = 4096;
 const DIAGNOSED_MAX: usize = 512;
 /// How long a record may be out of order before the diagnosis sees it.
 const REORDER: i64 = 2 * SECOND;
-/// Records held for that at most, all fingerprints together: 72 KiB, which stays in the cache (at 5,000 records/s they cover the 0.2 s by
-/// which recorded logs step back).
-const REORDER_MAX: usize = 1024;
 /// A storm that comes back within this time has the same id.
 pub(super) const REFIRE: i64 = 600 * SECOND;
 /// A trigger lies this close before the onset.
@@ -80,7 +78,9 @@ pub struct Storms {
     pub(super) now: UnixNanos,
     /// Seconds up to this one are evaluated.
     pub(super) evaluated: i64,
-    pub(super) held: VecDeque<(FingerprintIndex, Observation)>,
+    reorder: Reorder,
+    /// Slots with records that wait in `reorder`.
+    waiting: Vec<u32>,
     pub(super) incidents: Vec<Incident>,
     /// Incidents that are over and cannot come back: for `report`.
     pub(super) crash_loops: CrashLoops,
@@ -121,7 +121,8 @@ impl Storms {
             active: Vec::new(),
             now: UnixNanos(i64::MIN),
             evaluated: i64::MIN,
-            held: VecDeque::new(),
+            reorder: Reorder::default(),
+            waiting: Vec::new(),
             incidents: Vec::new(),
             crash_loops: CrashLoops::default(),
             triggers: VecDeque::new(),
@@ -181,7 +182,7 @@ impl Storms {
         };
         slot.last = slot.last.max(at);
         let is_slow_loop = slot.is_slow_loop(at) && class != Class::CrashLoop;
-        self.hold(seen);
+        self.feed_diagnosis(slot_number, seen);
         if class == Class::CrashLoop {
             self.count_restart(seen, out);
         } else if is_slow_loop {
@@ -295,7 +296,11 @@ impl Storms {
             *success = Success::Unread;
         }
         let Some(number) = self.number_of(index) else { return };
-        self.held.retain(|held| held.0 != index);
+        // What waits goes with it.
+        if let Some(slot) = self.slots[number as usize].as_mut() {
+            while self.reorder.pop(&mut slot.waiting).is_some() {}
+        }
+        self.waiting.retain(|waiting| *waiting != number);
         self.triggers.retain(|trigger| trigger.0 != index);
         self.crash_loops.forget(index);
         for at in 0..self.incidents.len() {
@@ -386,6 +391,9 @@ impl Storms {
             lines: 0,
             last: i64::MIN,
             numbered: (0, 0, 0),
+            fed: i64::MIN,
+            steps_back: false,
+            waiting: Queue::EMPTY,
         };
         let number = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
@@ -409,30 +417,61 @@ impl Storms {
         }
     }
 
-    fn hold(&mut self, seen: &Occurrence<'_>) {
-        if self.held.len() >= REORDER_MAX
-            && let Some((index, oldest)) = self.held.pop_front()
-        {
-            self.diagnose(index, &oldest);
+    /// Gives a record to the diagnosis: at once as long as those of its fingerprint come in order, else when no earlier one can come.
+    #[inline]
+    fn feed_diagnosis(&mut self, number: u32, seen: &Occurrence<'_>) {
+        let Some(slot) = self.slots[number as usize].as_mut() else { return };
+        let observation = Observation::from(seen);
+        if !slot.steps_back {
+            if slot.fed <= observation.at {
+                slot.fed = observation.at;
+                return self.diagnose(number, &observation);
+            }
+            slot.steps_back = true;
         }
-        if self.held.back().is_none_or(|last| last.1.at <= seen.working.0) {
-            self.held.push_back((seen.index, Observation::from(seen)));
-            return;
-        }
-        let at = self.held.iter().rposition(|held| held.1.at <= seen.working.0).map_or(0, |before| before + 1);
-        self.held.insert(at, (seen.index, Observation::from(seen)));
+        self.hold(number, observation);
     }
 
+    fn hold(&mut self, number: u32, observation: Observation) {
+        while let Some(other) = self.reorder.in_the_way() {
+            if !self.release_earliest(other) {
+                break;
+            }
+        }
+        let Some(slot) = self.slots[number as usize].as_mut() else { return };
+        if slot.waiting.is_empty() && !self.waiting.contains(&number) {
+            self.waiting.push(number);
+        }
+        self.reorder.push(&mut slot.waiting, number, observation);
+    }
+
+    fn release_earliest(&mut self, number: u32) -> bool {
+        let Some(slot) = self.slots[number as usize].as_mut() else { return false };
+        let Some(observation) = self.reorder.pop(&mut slot.waiting) else { return false };
+        self.diagnose(number, &observation);
+        true
+    }
+
+    /// The diagnoses get what waits, up to this time (ns).
     pub(super) fn release(&mut self, until: i64) {
-        while self.held.front().is_some_and(|held| held.1.at <= until)
-            && let Some((index, observation)) = self.held.pop_front()
-        {
-            self.diagnose(index, &observation);
+        let mut at = 0;
+        while let Some(&number) = self.waiting.get(at) {
+            let earliest = |storms: &Self| {
+                let slot = storms.slots[number as usize].as_ref()?;
+                storms.reorder.earliest(slot.waiting)
+            };
+            while earliest(self).is_some_and(|earliest| earliest <= until) {
+                self.release_earliest(number);
+            }
+            if earliest(self).is_none() {
+                self.waiting.remove(at);
+            } else {
+                at += 1;
+            }
         }
     }
 
-    fn diagnose(&mut self, index: FingerprintIndex, observation: &Observation) {
-        let Some(number) = self.number_of(index) else { return };
+    fn diagnose(&mut self, number: u32, observation: &Observation) {
         let is_full = self.diagnosed >= DIAGNOSED_MAX;
         let Some(slot) = self.slots[number as usize].as_mut() else { return };
         if slot.diagnosis.is_none() {
@@ -448,6 +487,7 @@ impl Storms {
                 diagnosis.note_give_up(observation.at);
             }
         }
+        let index = slot.index;
         if is_full && self.diagnosed > DIAGNOSED_MAX {
             self.forget_coldest_diagnosis(index);
         }

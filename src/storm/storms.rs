@@ -1,13 +1,13 @@
 //! The facade: records in, storm events out.
 
 use super::crash_loop::{CrashLoops, WINDOW};
-use super::detector::{Detector, State};
+use super::detector::{QUIET_SECONDS, State};
 use super::incident::Incident;
 use super::lifecycle::{SLOW_PAUSE, program_of};
 use super::people::stream_hash;
-use super::reorder::{Queue, Reorder};
+use super::reorder::Reorder;
 use super::report::{StormEvent, StormReport, Trigger};
-use super::slot::{Slot, tells_of_served_request};
+use super::slot::Slot;
 use crate::diagnosis::{Diagnosis, Observation, Verdict};
 use crate::fingerprint::Fingerprint;
 use crate::occurrence::Occurrence;
@@ -23,6 +23,8 @@ const DETECTORS_MAX: usize = 4096;
 const DIAGNOSED_MAX: usize = 512;
 /// How long a record may be out of order before the diagnosis sees it.
 const REORDER: i64 = 2 * SECOND;
+/// After so many records in order those of a fingerprint need not wait, until one steps back.
+const IN_ORDER: u32 = 256;
 /// A storm that comes back within this time has the same id.
 pub(super) const REFIRE: i64 = 600 * SECOND;
 /// A trigger lies this close before the onset.
@@ -92,6 +94,8 @@ pub struct Storms {
     successes: Vec<Success>,
     /// Working time of the latest retry-like record, ns.
     retried_at: i64,
+    /// Time of a restart that took incidents over, until the first moment after it.
+    pub(super) restored_at: Option<UnixNanos>,
     /// Ordinary records by stream.
     pub(super) ordinary: Vec<u64>,
 }
@@ -130,6 +134,7 @@ impl Storms {
             success_budget: (0, 0),
             successes: Vec::new(),
             retried_at: i64::MIN,
+            restored_at: None,
             ordinary: Vec::new(),
         }
     }
@@ -254,6 +259,7 @@ impl Storms {
         }
         if self.evaluated == i64::MIN {
             self.evaluated = until;
+            self.begin_after_restart(now);
         }
         self.release(now.0 - REORDER);
         while self.evaluated < until && !self.active.is_empty() {
@@ -267,6 +273,10 @@ impl Storms {
     /// When [`Storms::advance`] must be called at the latest.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<UnixNanos> {
+        if let Some(restored) = self.restored_at {
+            // A backlog may be read first: its times come before silence is counted.
+            return Some(restored.plus(i64::from(QUIET_SECONDS) * SECOND));
+        }
         if !self.active.is_empty() {
             return Some(UnixNanos((self.now.second() + 1) * SECOND));
         }
@@ -375,32 +385,17 @@ impl Storms {
             self.evict();
         }
         let started = self.options.started_in_the_middle.map(UnixNanos::second);
-        let slot = Slot {
-            index: seen.index,
-            fingerprint: Arc::clone(seen.fingerprint),
-            detector: Detector::new(seen.working.second(), started),
-            is_active: false,
-            is_told_slow: false,
-            is_served: tells_of_served_request(seen.fingerprint.class, &seen.fingerprint.template),
-            stream: seen.stream.0,
-            ordinary_before: 0,
-            first: None,
-            diagnosis: None,
-            run: (seen.working.0, 0),
-            records: 0,
-            lines: 0,
-            last: i64::MIN,
-            numbered: (0, 0, 0),
-            fed: i64::MIN,
-            steps_back: false,
-            waiting: Queue::EMPTY,
-        };
+        self.put(Slot::new(seen.index, seen.fingerprint, seen.working.0, started))
+    }
+
+    /// Gives a slot its place.
+    pub(super) fn put(&mut self, slot: Slot) -> u32 {
+        let index = slot.index.0 as usize;
         let number = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             (self.slots.len() - 1) as u32
         });
         self.slots[number as usize] = Some(slot);
-        let index = seen.index.0 as usize;
         if index >= self.by_index.len() {
             self.by_index.resize(index + 1, 0);
         }
@@ -417,17 +412,19 @@ impl Storms {
         }
     }
 
-    /// Gives a record to the diagnosis: at once as long as those of its fingerprint come in order, else when no earlier one can come.
+    /// Gives a record to the diagnosis: at once when those of its fingerprint have come in order for a while, else when no earlier one
+    /// can come.
     #[inline]
     fn feed_diagnosis(&mut self, number: u32, seen: &Occurrence<'_>) {
         let Some(slot) = self.slots[number as usize].as_mut() else { return };
         let observation = Observation::from(seen);
-        if !slot.steps_back {
-            if slot.fed <= observation.at {
-                slot.fed = observation.at;
-                return self.diagnose(number, &observation);
-            }
-            slot.steps_back = true;
+        slot.in_order = if observation.at >= slot.latest { slot.in_order.saturating_add(1) } else { 0 };
+        slot.latest = slot.latest.max(observation.at);
+        if slot.in_order > IN_ORDER
+            && slot.waiting.is_empty()
+            && let Some(diagnosis) = slot.diagnosis.as_mut()
+        {
+            return diagnose(diagnosis, slot.fingerprint.class, &observation);
         }
         self.hold(number, observation);
     }
@@ -443,12 +440,18 @@ impl Storms {
             self.waiting.push(number);
         }
         self.reorder.push(&mut slot.waiting, number, observation);
+        if slot.in_order == IN_ORDER {
+            while self.release_earliest(number) {}
+        }
     }
 
     fn release_earliest(&mut self, number: u32) -> bool {
         let Some(slot) = self.slots[number as usize].as_mut() else { return false };
         let Some(observation) = self.reorder.pop(&mut slot.waiting) else { return false };
-        self.diagnose(number, &observation);
+        match slot.diagnosis.as_mut() {
+            Some(diagnosis) => diagnose(diagnosis, slot.fingerprint.class, &observation),
+            None => self.begin_diagnosis(number, &observation),
+        }
         true
     }
 
@@ -471,24 +474,17 @@ impl Storms {
         }
     }
 
-    fn diagnose(&mut self, number: u32, observation: &Observation) {
-        let is_full = self.diagnosed >= DIAGNOSED_MAX;
+    /// The second record of a fingerprint makes a diagnosis worth its memory.
+    fn begin_diagnosis(&mut self, number: u32, observation: &Observation) {
         let Some(slot) = self.slots[number as usize].as_mut() else { return };
-        if slot.diagnosis.is_none() {
-            let Some(first) = slot.first.replace(*observation) else { return };
-            let mut diagnosis = Box::new(Diagnosis::new(first.at));
-            diagnosis.observe(&first);
-            slot.diagnosis = Some(diagnosis);
-            self.diagnosed += 1;
-        }
-        if let Some(diagnosis) = slot.diagnosis.as_mut() {
-            diagnosis.observe(observation);
-            if slot.fingerprint.class == Class::Exhausted {
-                diagnosis.note_give_up(observation.at);
-            }
-        }
+        let Some(first) = slot.first.replace(*observation) else { return };
+        let mut diagnosis = Box::new(Diagnosis::new(first.at));
+        diagnosis.observe(&first);
+        diagnose(&mut diagnosis, slot.fingerprint.class, observation);
+        slot.diagnosis = Some(diagnosis);
         let index = slot.index;
-        if is_full && self.diagnosed > DIAGNOSED_MAX {
+        self.diagnosed += 1;
+        if self.diagnosed > DIAGNOSED_MAX {
             self.forget_coldest_diagnosis(index);
         }
     }
@@ -549,6 +545,14 @@ impl Storms {
             .filter(|known| known.0 != index && known.1.at.0 <= onset && onset - known.1.at.0 <= TRIGGER_SPAN)
             .max_by_key(|known| known.1.at)
             .map(|known| known.1.clone())
+    }
+}
+
+#[inline]
+fn diagnose(diagnosis: &mut Diagnosis, class: Class, observation: &Observation) {
+    diagnosis.observe(observation);
+    if class == Class::Exhausted {
+        diagnosis.note_give_up(observation.at);
     }
 }
 
@@ -619,3 +623,7 @@ fn tells_success(template: &str) -> bool {
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "restart_tests.rs"]
+mod restart_tests;

@@ -341,3 +341,43 @@ proptest! {
         prop_assert_eq!(&whole.rows, &run(&options, &pieces, chunk, streams)?.rows);
     }
 }
+
+/// What is told of storms, as (word, id).
+#[derive(Default)]
+struct Told(Vec<(String, String)>);
+
+impl Sink for Told {
+    fn forward(&mut self, _record: &Forwarded<'_>) {}
+    fn summary(&mut self, _summary: &Summary) {}
+    fn storm(&mut self, event: &StormEvent, _absorbed: u64) {
+        let word = format!("{event:?}").split('(').next().unwrap_or_default().to_owned();
+        self.0.push((word, event.report().id.to_string()));
+    }
+}
+
+#[test]
+fn a_storm_goes_on_in_the_next_process() {
+    let mut told = Told::default();
+    let mut state = None;
+    for process in 0..2 {
+        let mut engine = Engine::new(Options { reference: START, ..Options::default() });
+        if let Some(state) = &state {
+            engine.restore_storms(state, START.plus(30 * SECOND));
+        }
+        let stream = engine.open_stream("orders", true, true);
+        for n in process * 600..(process + 1) * 600 {
+            let at = START.plus(i64::from(n) * 50 * MILLI);
+            let line = format!("2026-11-23T10:00:{:02}.{:03}Z WARN  [worker-1] c.e.Client - Connection to mq-1:61616 refused, retrying\n", n / 20, n % 20 * 50);
+            engine.feed(stream, at.plus(MILLI), line.as_bytes(), &mut told);
+        }
+        if process == 1 {
+            for second in 0..100 {
+                engine.wake(START.plus((60 + second) * SECOND), &mut told);
+            }
+        }
+        state = Some(engine.storms_state());
+    }
+    let words: Vec<&str> = told.0.iter().map(|row| row.0.as_str()).collect();
+    assert_eq!(words, ["Firing", "Ongoing", "Resolved"]);
+    assert!(told.0.iter().all(|row| row.1 == told.0[0].1));
+}

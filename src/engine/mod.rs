@@ -22,7 +22,7 @@ use crate::occurrence::Occurrence;
 use crate::record::{FingerprintIndex, Place, StreamId};
 use crate::scan::{Scanner, Word};
 use crate::secrets;
-use crate::storm::{Diagnosed, StormEvent, StormReport};
+use crate::storm::{Diagnosed, StormEvent, StormReport, StormsState};
 use crate::time::UnixNanos;
 use crate::working_time::{GlobalClock, StreamClock};
 use fingerprints::{Fingerprints, Slot};
@@ -411,6 +411,24 @@ impl Engine {
     #[must_use]
     pub fn storms(&self) -> Vec<StormReport> {
         self.storms.current()
+    }
+
+    /// The storms that go on or may come back, for a store that outlives the process.
+    #[must_use]
+    pub fn storms_state(&self) -> StormsState {
+        self.storms.state()
+    }
+
+    /// Goes on with the storms of an earlier process, `now` being the time of the restart: for an engine that was not fed yet. One that goes on
+    /// keeps its id and is told as ongoing; one that is over by then is told so after the usual silence.
+    pub fn restore_storms(&mut self, state: &StormsState, now: UnixNanos) {
+        let Self { fingerprints, storms, .. } = self;
+        storms.restore(state, now, |told| {
+            let slot = fingerprints.intern(&Arc::new(told.to_fingerprint()));
+            let index = fingerprints.still_at(slot).expect("it was put there just now");
+            fingerprints.touch(index, now);
+            (index, Arc::clone(&fingerprints.get(index).fingerprint))
+        });
     }
 
     /// What is known of the policy behind each retry-like fingerprint that repeated, most lines first. Complete after [`Engine::drain`].

@@ -3,10 +3,26 @@
 
 use super::chains::{Lane, Position, SAME_ATTEMPT};
 use super::histogram::{Counts, interval_bounds, interval_bucket, ratio_bounds};
+use super::growth::{self, Point};
 use super::shape::{Shape, median, shape};
 use super::verdict::{LockStep, Source, Tri, show_ms, show_row};
 use super::{Diagnosis, merged};
 use crate::time::MILLI;
+
+/// So many intervals at each position make a short row trustworthy.
+const MANY_SAMPLES: u64 = 8;
+/// Spread (sd of ln wait) above which single waits fall where the policy rises.
+const JITTER_HIDES: f64 = 0.15;
+/// Tight intervals in one row that are no burst of lines of one attempt any more.
+const BURST: usize = 8;
+/// A row of less than five waits with more spread than this may as well be several workers behind each key.
+const SHARED_SPREAD: f64 = 0.5;
+/// Standard deviations by which the early waits must rank low (1 in 200 by chance).
+const SURE_RANKS: f64 = 2.6;
+/// What a growing curve must explain better than a flat one (chi-squared, two more parameters: 1 in 150 by chance).
+const SURE_GAIN: f64 = 10.0;
+/// The same for a line against a curve (twice the log likelihood: 1 in 7).
+const CLEAR_DIFFERENCE: f64 = 4.0;
 
 /// A source's answer.
 pub(super) struct Finding {
@@ -40,6 +56,11 @@ impl Diagnosis {
             return lines;
         }
         if pause > 3.0 * SAME_ATTEMPT as f64 / MILLI as f64 { self.chains.attempts() } else { lines }
+    }
+
+    /// Whether [`Diagnosis::lane`] is the one that takes records of one moment together.
+    fn is_lane_of_attempts(&self) -> bool {
+        !std::ptr::eq(self.lane(), &raw const self.chains.lines)
     }
 
     /// The chain rules of several workers behind one key.
@@ -180,7 +201,7 @@ impl Diagnosis {
         // Bursts with pauses between them are no hot loop, nor is one burst of each worker.
         let mean = lane.sum_us as f64 / total as f64 / 1000.0;
         let is_numbered = self.chains.single_steps + self.chains.down_steps >= total / 2;
-        let is_unbroken = is_numbered || mean < 100.0 && total >= 8 * keys;
+        let is_unbroken = is_numbered || mean < 100.0 && (total >= 8 * keys || lane.beyond(BURST) >= BURST as u64);
         if middle < 20.0 && is_unbroken && lane.all.share_to(interval_bucket(20 * MILLI)) >= 0.75 {
             // A merged stream of many is tight without any worker being so.
             if source == Source::Stream && total < 100 && !is_numbered {
@@ -202,14 +223,12 @@ impl Diagnosis {
         }
         let spread = lane_spread(lane);
         let least = if keys >= 4 { 3 } else { 1 };
-        let typical: Vec<f64> = lane
-            .positions
-            .iter()
-            .skip_while(|place| place.counts.total() == 0)
-            .take_while(|place| place.counts.total() >= least)
-            .map(Position::typical_ms)
-            .collect();
-        let needed = if keys == 1 && middle >= 500.0 {
+        let row = growth::points(lane, &self.chains.open_waits(self.merged.last, self.is_lane_of_attempts()), least);
+        let typical: Vec<f64> = row.iter().map(|point| point.ms).collect();
+        let is_tellable = spread < SHARED_SPREAD;
+        let needed = if is_tellable && row.iter().all(|point| point.samples >= MANY_SAMPLES) {
+            2
+        } else if keys == 1 && middle >= 500.0 {
             3
         } else if middle >= 500.0 {
             4
@@ -225,6 +244,9 @@ impl Diagnosis {
         };
         let known_spread = if spread.is_nan() { 0.0 } else { spread };
         let finding = |shape, note| Some(Finding { shape, source, evidence: total, jitter, spread: known_spread, typical_ms: middle, note });
+        if let Some((shape, note)) = through_jitter(lane, &row, spread) {
+            return finding(shape, note);
+        }
         if typical.len() >= needed {
             let shape = shape(&typical, known_spread);
             // One worker's single intervals are no medians: a constant needs the whole histogram behind it.
@@ -428,6 +450,31 @@ impl Diagnosis {
     fn is_not_slowing(&self) -> bool {
         !self.is_thinning() && self.trend().is_none_or(|(early, late, _)| early <= 1.9 && late <= 1.7)
     }
+}
+
+/// Growth that jitter hides from [`shape`]: named when the early waits are surely the short ones. With so much noise a line is told from a
+/// curve only by a clear difference; jittered policies that grow are exponential ones, so that is what is said unless a line fits better.
+fn through_jitter(lane: &Lane, row: &[Point], spread: f64) -> Option<(Shape, String)> {
+    let is_single = row.iter().any(|point| point.samples < 3);
+    let noise = if is_single || spread.is_nan() { growth::roughness(row) } else { spread };
+    let is_short = row.len() < 5;
+    if noise.is_nan() || noise < JITTER_HIDES || row.len() < 3 || is_short && noise > SHARED_SPREAD {
+        return None;
+    }
+    let (curve, line) = (growth::exponential(row, noise)?, growth::linear(row, noise)?);
+    let gain = growth::flat_error(row, noise) - curve.error;
+    let by_rank = growth::sureness(lane);
+    let is_sure = by_rank >= SURE_RANKS && gain >= 4.0 || !is_single && gain >= SURE_GAIN;
+    let highest = curve.cap.unwrap_or_else(|| curve.base * curve.growth.powi(row.len() as i32 - 1));
+    if !is_sure || highest < 1.8 * curve.base {
+        return None;
+    }
+    let typical: Vec<f64> = row.iter().map(|point| point.ms).collect();
+    let note = format!("random waits that grow by position: {}", show_row(&typical));
+    if curve.error - line.error > CLEAR_DIFFERENCE {
+        return Some((Shape::Growing { base: curve.base, cap: curve.cap }, note));
+    }
+    Some((Shape::Exponential { base: curve.base, factor: curve.growth, cap: curve.cap }, note))
 }
 
 /// The growing shape that a row of exact waits follows within 12 % at every point.

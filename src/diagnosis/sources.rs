@@ -17,6 +17,10 @@ const JITTER_HIDES: f64 = 0.15;
 const BURST: usize = 8;
 /// A row of less than five waits with more spread than this may as well be several workers behind each key.
 const SHARED_SPREAD: f64 = 0.5;
+/// No wait of a tight loop is longer, ms.
+const HOT_MS: f64 = 20.0;
+/// Below so many the early waits may be as long as all.
+const UNSURE_RANKS: f64 = 1.64;
 /// Standard deviations by which the early waits must rank low (1 in 200 by chance).
 const SURE_RANKS: f64 = 2.6;
 /// What a growing curve must explain better than a flat one (chi-squared, two more parameters: 1 in 150 by chance).
@@ -247,7 +251,12 @@ impl Diagnosis {
         if let Some((shape, note)) = through_jitter(lane, &row, spread) {
             return finding(shape, note);
         }
-        if typical.len() >= needed {
+        // Latency of a tight loop varies; it is no policy.
+        let is_hot = typical.iter().all(|wait| *wait < HOT_MS);
+        if is_hot && row.len() >= BURST {
+            return finding(Shape::Constant(middle), format!("intervals by position: {}", show_row(&typical)));
+        }
+        if typical.len() >= needed && !is_hot {
             let shape = shape(&typical, known_spread);
             // One worker's single intervals are no medians: a constant needs the whole histogram behind it.
             let is_single = lane.positions.iter().all(|place| place.counts.total() < 3);
@@ -255,6 +264,7 @@ impl Diagnosis {
             let rise = median(&typical[typical.len() - third..]) / median(&typical[..third]).max(0.01);
             let is_ordered = matches!(shape, Shape::Constant(_)) || !is_single || agreement(&typical) >= 0.5 && rise >= 1.8;
             if shape != Shape::Unknown && is_ordered {
+                let shape = if matches!(shape, Shape::Growing { .. }) { name_growth(&row, spread).unwrap_or(shape) } else { shape };
                 return finding(shape, format!("intervals by position: {}", show_row(&typical)));
             }
         }
@@ -274,14 +284,18 @@ impl Diagnosis {
         }
         self.by_growth(&typical).map_or_else(
             || {
-                let is_steady = total >= 20 && typical.len() >= 4 && middle / early.max(0.5) < 1.6 && self.is_not_slowing();
+                let is_alike = middle / early.max(0.5) < 1.6 && growth::sureness(lane) < UNSURE_RANKS;
+                let is_steady = total >= 20 && typical.len() >= 4 && is_alike && self.is_not_slowing();
                 if is_steady {
                     finding(Shape::Constant(middle), format!("{total} intervals around {}, early and late alike", show_ms(middle)))
                 } else {
                     None
                 }
             },
-            |base| finding(Shape::Growing { base, cap: None }, format!("intervals by position grow: {}", show_row(&typical))),
+            |base| {
+                let shape = name_growth(&row, spread).unwrap_or(Shape::Growing { base, cap: None });
+                finding(shape, format!("intervals by position grow: {}", show_row(&typical)))
+            },
         )
     }
 
@@ -452,29 +466,42 @@ impl Diagnosis {
     }
 }
 
-/// Growth that jitter hides from [`shape`]: named when the early waits are surely the short ones. With so much noise a line is told from a
-/// curve only by a clear difference; jittered policies that grow are exponential ones, so that is what is said unless a line fits better.
+/// Growth that jitter hides from [`shape`]: told when the early waits are surely the short ones.
 fn through_jitter(lane: &Lane, row: &[Point], spread: f64) -> Option<(Shape, String)> {
+    let named = name_growth(row, spread)?;
+    let noise = noise_of(row, spread);
+    if row.len() < 5 && noise > SHARED_SPREAD {
+        return None;
+    }
+    let gain = growth::flat_error(row, noise) - growth::exponential(row, noise)?.error;
     let is_single = row.iter().any(|point| point.samples < 3);
-    let noise = if is_single || spread.is_nan() { growth::roughness(row) } else { spread };
-    let is_short = row.len() < 5;
-    if noise.is_nan() || noise < JITTER_HIDES || row.len() < 3 || is_short && noise > SHARED_SPREAD {
+    let is_sure = growth::sureness(lane) >= SURE_RANKS && gain >= 4.0 || !is_single && gain >= SURE_GAIN;
+    let typical: Vec<f64> = row.iter().map(|point| point.ms).collect();
+    is_sure.then(|| (named, format!("random waits that grow by position: {}", show_row(&typical))))
+}
+
+/// Spread (sd of ln wait) around a row: of single waits only what a smooth row cannot explain.
+fn noise_of(row: &[Point], spread: f64) -> f64 {
+    if spread.is_nan() || row.iter().any(|point| point.samples < 3) { growth::roughness(row) } else { spread }
+}
+
+/// What to call random waits that grow. With so much noise a line is told from a curve only by a clear difference; policies that grow and
+/// are spread at random are exponential ones, so that is what is said unless a line fits clearly better. `None` without jitter.
+fn name_growth(row: &[Point], spread: f64) -> Option<Shape> {
+    let noise = noise_of(row, spread);
+    if noise.is_nan() || noise < JITTER_HIDES || row.len() < 3 {
         return None;
     }
     let (curve, line) = (growth::exponential(row, noise)?, growth::linear(row, noise)?);
-    let gain = growth::flat_error(row, noise) - curve.error;
-    let by_rank = growth::sureness(lane);
-    let is_sure = by_rank >= SURE_RANKS && gain >= 4.0 || !is_single && gain >= SURE_GAIN;
     let highest = curve.cap.unwrap_or_else(|| curve.base * curve.growth.powi(row.len() as i32 - 1));
-    if !is_sure || highest < 1.8 * curve.base {
+    if highest < 1.8 * curve.base || highest < HOT_MS {
         return None;
     }
-    let typical: Vec<f64> = row.iter().map(|point| point.ms).collect();
-    let note = format!("random waits that grow by position: {}", show_row(&typical));
-    if curve.error - line.error > CLEAR_DIFFERENCE {
-        return Some((Shape::Growing { base: curve.base, cap: curve.cap }, note));
-    }
-    Some((Shape::Exponential { base: curve.base, factor: curve.growth, cap: curve.cap }, note))
+    Some(if curve.error - line.error > CLEAR_DIFFERENCE {
+        Shape::Growing { base: curve.base, cap: curve.cap }
+    } else {
+        Shape::Exponential { base: curve.base, factor: curve.growth, cap: curve.cap }
+    })
 }
 
 /// The growing shape that a row of exact waits follows within 12 % at every point.

@@ -215,10 +215,15 @@ fn case(random: &mut Random, truth: Truth, instances: usize, carries: Carries, l
     if verdict.lockstep != Tri::Unknown && instances > 1 && !truth.has_jitter() && truth != Truth::Immediate {
         let starts = records.iter().take(instances).map(|record| record.0);
         let width = starts.clone().fold(0.0, f64::max) - starts.fold(f64::MAX, f64::min);
-        let interval = verdict.interval_ms.unwrap_or(f64::NAN);
+        let mut waits: Vec<f64> = records.iter().map(|record| record.3).collect();
+        waits.sort_by(f64::total_cmp);
+        let interval = waits[waits.len() / 2];
         if !(0.25..0.5).contains(&(width / interval)) {
             score.lockstep.0 += u32::from((verdict.lockstep == Tri::Yes) == (width < interval / 4.0));
             score.lockstep.1 += 1;
+            if std::env::var_os("CONFUSION").is_some() && (verdict.lockstep == Tri::Yes) != (width < interval / 4.0) {
+                println!("LOCK {lines} {truth:?} x{instances} key={} said {:?} width {width:.0} interval {interval:.0} {:?} {}", carries.key, verdict.lockstep, verdict.policy, carries.loss);
+            }
         }
     }
     if verdict.jitter != Tri::Unknown && truth != Truth::Immediate {

@@ -213,7 +213,7 @@ fn case(random: &mut Random, truth: Truth, instances: usize, carries: Carries, l
     score.wrong += u32::from(verdict.policy != Policy::Unknown && !is_right);
     // All instances together: their first records within a quarter of the interval (between a quarter and a half nobody can say).
     if verdict.lockstep != Tri::Unknown && instances > 1 && !truth.has_jitter() && truth != Truth::Immediate {
-        let starts = records.iter().take(instances).map(|record| record.0);
+        let starts = records.iter().take(instances * carries.workers).map(|record| record.0);
         let width = starts.clone().fold(0.0, f64::max) - starts.fold(f64::MAX, f64::min);
         let mut waits: Vec<f64> = records.iter().map(|record| record.3).collect();
         waits.sort_by(f64::total_cmp);
@@ -233,6 +233,9 @@ fn case(random: &mut Random, truth: Truth, instances: usize, carries: Carries, l
     if let Some(said) = verdict.instances {
         score.instances.0 += u32::from((said as f64 - instances as f64).abs() <= 0.2 * instances as f64);
         score.instances.1 += 1;
+        if std::env::var_os("CONFUSION").is_some() && (said as f64 - instances as f64).abs() > 0.2 * instances as f64 {
+            println!("INST {lines} {truth:?} x{instances} key={} said {said} {:?} {}", carries.key, verdict.policy, carries.hint);
+        }
     }
     diagnosis.bytes()
 }

@@ -286,7 +286,7 @@ impl Diagnosis {
         if gaps.total() < 12 {
             return None;
         }
-        let Valley { low, below, width } = widest_valley(gaps)?;
+        let Valley { low, below, width } = lowest_valley(gaps)?;
         let volley = 1.0 + below / (1.0 - below).max(1e-9);
         let (named, _) = self.instances();
         if volley < 2.5_f64.max(named as f64 / 2.0) || width > VOLLEY_WIDTH {
@@ -368,11 +368,11 @@ struct Valley {
     width: f64,
 }
 
-/// The widest valley that has almost no gap in it, 40 % of them below, and its upper edge where people would see a pause.
-fn widest_valley(gaps: &Counts) -> Option<Valley> {
+/// The lowest valley that has almost no gap in it, 40 % of them below, and its upper edge where people would see a pause.
+fn lowest_valley(gaps: &Counts) -> Option<Valley> {
     let entries: Vec<(i16, u32)> = gaps.entries().collect();
     let total = gaps.total() as f64;
-    let mut best: Option<(i16, usize, usize)> = None;
+    let mut best: Option<(usize, usize)> = None;
     let mut below = 0.0;
     for (at, &(low, count)) in entries.iter().enumerate() {
         below += f64::from(count);
@@ -381,8 +381,9 @@ fn widest_valley(gaps: &Counts) -> Option<Valley> {
         }
         let mut inside = 0.0;
         for (other, &(high, count)) in entries.iter().enumerate().skip(at + 1) {
-            if high - low >= VALLEY && interval_bounds(high).0 >= 100.0 && best.is_none_or(|(width, ..)| high - low > width) {
-                best = Some((high - low, at, other));
+            // The first pauses of a backoff are the shortest: the lowest valley counts, from where it begins.
+            if high - low >= VALLEY && interval_bounds(high).0 >= 100.0 && best.is_none_or(|found| other < found.1) {
+                best = Some((at, other));
             }
             inside += f64::from(count);
             if inside > VALLEY_NOISE * total {
@@ -390,7 +391,7 @@ fn widest_valley(gaps: &Counts) -> Option<Valley> {
             }
         }
     }
-    let (_, at, other) = best?;
+    let (at, other) = best?;
     // Noise in the valley goes with the nearer side: it belongs to the volleys' width at most.
     let time = |entries: &[(i16, u32)]| entries.iter().map(|&(bucket, count)| middle_ms(bucket) * f64::from(count)).sum::<f64>();
     let (inner, outer) = (time(&entries[..other]), time(&entries[other..]));

@@ -202,8 +202,8 @@ fn case(random: &mut Random, truth: Truth, instances: usize, carries: Carries, l
             println!("\nNAMED {truth:?} x{instances} {lines}: {:?} {:?}", verdict.policy, verdict.notes.first());
         }
     }
-    if std::env::var_os("CONFUSION").is_some() && carries.key && carries.workers == 1 && !carries.attempt && carries.loss == 0.0 && carries.resolution_ms == 0.0 {
-        println!("CONF {lines} {truth:?} x{instances} {:?} {:?} | {}", verdict.policy, verdict.source, verdict.notes.first().cloned().unwrap_or_default());
+    if std::env::var_os("CONFUSION").is_some() && carries.workers == 1 && carries.loss == 0.0 && carries.resolution_ms == 0.0 {
+        println!("CONF {lines} {truth:?} x{instances} {:?} k{}a{}h{} {:?} | {}", verdict.policy, carries.key as u8, carries.attempt as u8, carries.hint as u8, verdict.source, verdict.notes.first().cloned().unwrap_or_default());
     }
     let is_right = if truth.is_growing() { verdict.policy.is_growing() } else { verdict.policy.is_constant() };
     if std::env::var_os("WRONG").is_some() && verdict.policy != Policy::Unknown && !is_right {

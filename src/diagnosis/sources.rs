@@ -121,12 +121,15 @@ impl Diagnosis {
         } else {
             Tri::No
         };
-        let (least, greatest) = (hints.values.first()?.0, hints.values.last()?.0);
+        let (least, greatest) = hints.range;
+        let range = greatest.max(1) as f64 / least.max(1) as f64;
         let is_one_value = hints.values.len() == 1;
-        if greatest.max(1) as f64 / least.max(1) as f64 <= 1.5 && !hints.has_more_values {
+        // A wait of +-25 % has a range of 1.7, one of half and half 2; two random waits of a backoff reach 3.
+        let is_random = hints.count >= 24 && hints.has_more_values && range <= 2.2 && self.is_not_slowing();
+        if range <= 1.5 && !hints.has_more_values || is_random {
             if is_one_value {
                 jitter = Tri::No;
-            } else if hints.values.len() as u64 * 2 > hints.count {
+            } else if hints.values.len() as u64 * 2 > hints.count || is_random {
                 jitter = Tri::Yes;
             }
             let typical = hints.sum_us as f64 / hints.count as f64 / 1000.0;
@@ -157,7 +160,9 @@ impl Diagnosis {
         }
         let typical = hints.sum_us as f64 / hints.count as f64 / 1000.0;
         let is_keyed = self.keyed * 2 > self.merged.records;
-        let range = greatest.max(1) as f64 / least.max(1) as f64;
+        if let Some((shape, row)) = stated_row(self.chains.stated()) {
+            return found(shape, jitter, 0.0, format!("stated delays: {}", show_row(&row)));
+        }
         if !is_numbered && !is_keyed && range > 8.0 && means.len() >= 4 && hints.count > 24 && typical > 2.5 * median(&means[..4]) {
             return found(
                 Shape::Growing { base: median(&means[..4]), cap: None },
@@ -364,7 +369,9 @@ impl Diagnosis {
         if intervals.len() < 4 || intervals.iter().any(|interval| *interval <= 0.0) {
             return None;
         }
-        let shape = shape(&intervals, 0.0);
+        // Latency of a tight loop varies; it is no policy.
+        let is_hot = intervals.iter().all(|interval| *interval < HOT_MS);
+        let shape = if is_hot && intervals.len() >= BURST { Shape::Constant(median(&intervals)) } else { shape(&intervals, 0.0) };
         (shape != Shape::Unknown).then(|| Finding {
             shape,
             source: Source::Attempts,
@@ -515,6 +522,16 @@ fn clean_shape(row: &[f64]) -> Option<Shape> {
         _ => 0.0,
     };
     row.iter().enumerate().all(|(position, wait)| (0.88..1.12).contains(&(wait / at(position).max(0.01)))).then_some(found)
+}
+
+/// The growing shape of the first delays that one worker stated, where each is what the policy says and none is out of order, and that row
+/// in ms. Delays of several workers behind one key are never so clean.
+fn stated_row(stated: &[i64]) -> Option<(Shape, Vec<f64>)> {
+    let row: Vec<f64> = stated.iter().map(|delay| *delay as f64 / MILLI as f64).collect();
+    if row.len() < 5 {
+        return None;
+    }
+    clean_shape(&row).map(|shape| (shape, row))
 }
 
 /// A row of delays that grows and starts again (an outer loop resets the backoff): (the first delay of a round in ms, whole rounds). Random

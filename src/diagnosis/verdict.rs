@@ -206,7 +206,7 @@ impl Diagnosis {
         verdict.jitter = if is_hot || is_rounded { Tri::Unknown } else { finding.jitter };
         let is_text = finding.source == Source::Text;
         let known = |value: f64| value.is_finite().then_some(value);
-        verdict.interval_ms = if is_text { observed.or(known(finding.typical_ms)) } else { known(finding.typical_ms) };
+        verdict.interval_ms = if is_text { observed.or(known(finding.typical_ms).filter(|stated| *stated > 0.0)) } else { known(finding.typical_ms) };
         match finding.shape {
             Shape::Constant(value) => {
                 verdict.policy =

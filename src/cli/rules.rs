@@ -1,6 +1,7 @@
 //! `squelch rules list|show|test`: what the rule packs hold, and whether their examples still hold.
 
 use super::error::{Exit, Failure};
+use crate::inputs::open::plain;
 use crate::record::Class;
 use crate::rules::{Field, Origin, Rule, RuleError, RuleSet, Source, examples, packs};
 use clap::{Args, Subcommand, ValueEnum};
@@ -75,10 +76,13 @@ pub fn run(arguments: &RulesArguments, out: &mut impl Write, err: &mut impl Writ
     }
 }
 
+/// What to do about rules that cannot be read.
+const HINT: &str = "\n  hint: name a rule file or a directory of *.toml; `squelch rules show ID` shows what a rule looks like";
+
 /// Reads rule files; of a directory its `*.toml`, by name.
 ///
 /// # Errors
-/// The first file that cannot be read, with its name.
+/// The first file that cannot be read, or directory without rules, with its name and what to do.
 pub fn read(paths: &[PathBuf]) -> io::Result<Vec<RuleFile>> {
     let mut files = Vec::new();
     for path in paths {
@@ -86,6 +90,9 @@ pub fn read(paths: &[PathBuf]) -> io::Result<Vec<RuleFile>> {
             let entries = std::fs::read_dir(path).map_err(|error| named(path, &error))?;
             let mut found = entries.map(|entry| entry.map(|e| e.path())).collect::<io::Result<Vec<_>>>().map_err(|error| named(path, &error))?;
             found.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
+            if found.is_empty() {
+                return Err(io::Error::new(io::ErrorKind::NotFound, format!("no rules in {}: it has no file *.toml{HINT}", path.display())));
+            }
             found.sort();
             files.extend(found);
         } else {
@@ -96,7 +103,7 @@ pub fn read(paths: &[PathBuf]) -> io::Result<Vec<RuleFile>> {
 }
 
 fn named(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot read rules from {}: {error}", path.display()))
+    io::Error::new(error.kind(), format!("cannot read rules from {}: {}{HINT}", path.display(), plain(error)))
 }
 
 /// Our rules and those of `files`.

@@ -1,5 +1,7 @@
 //! Which bytes of a line belong to words and which are digits, 64 at a time.
 //!
+//! One block of zeros stands behind those of the line, so that a window of 64 bits can be read from any byte of it.
+//!
 //! Two twins give the same bits: a table walk for every machine, and AVX2 where the CPU has it. A test compares them.
 
 use super::words::{CLASS, is_word_byte};
@@ -47,14 +49,15 @@ impl Twin {
 }
 
 fn scalar(line: &[u8], out: &mut Vec<Block>) {
-    out.extend(line.chunks(64).map(|bytes| {
+    let blocks = line.chunks(64).map(|bytes| {
         let mut block = Block::default();
         for (i, &b) in bytes.iter().enumerate() {
             block.word |= u64::from(is_word_byte(b)) << i;
             block.digit |= u64::from(CLASS[b as usize] & 1) << i;
         }
         block
-    }));
+    });
+    out.extend(blocks.chain([Block::default()]));
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -75,8 +78,9 @@ mod avx2 {
         padded[..rest.len()].copy_from_slice(rest);
         let mut from = whole.as_ptr();
         // No `push` in the loop: round a call that may grow the vector the compiler keeps registers as single bytes.
-        out.resize(line.len().div_ceil(64), Block::default());
-        for (index, slot) in out.iter_mut().enumerate() {
+        let blocks = line.len().div_ceil(64);
+        out.resize(blocks + 1, Block::default());
+        for (index, slot) in out.iter_mut().take(blocks).enumerate() {
             if index * 64 == whole.len() {
                 from = padded.as_ptr();
             }
@@ -122,6 +126,16 @@ mod avx2 {
     }
 }
 
+/// The bits of the 64 bytes from `from` on, which is a byte of the line or its end.
+#[inline]
+pub(super) fn window(blocks: &[Block], from: usize) -> Block {
+    let (index, shift) = (from / 64, from % 64);
+    let this = blocks[index];
+    // Shifting in two steps: 64 at once is none.
+    let next = blocks.get(index + 1).copied().unwrap_or_default();
+    Block { word: this.word >> shift | next.word << 1 << (63 - shift), digit: this.digit >> shift | next.digit << 1 << (63 - shift) }
+}
+
 /// The first digit at or behind `from`.
 #[inline]
 pub(super) fn next_digit(blocks: &[Block], from: usize) -> Option<usize> {
@@ -132,19 +146,6 @@ pub(super) fn next_digit(blocks: &[Block], from: usize) -> Option<usize> {
         bits = blocks.get(index)?.digit;
     }
     Some(index * 64 + bits.trailing_zeros() as usize)
-}
-
-/// How many digits stand at `from`, at most 64.
-#[inline]
-pub(super) fn digits_at(blocks: &[Block], from: usize) -> usize {
-    let (index, shift) = (from / 64, from % 64);
-    let mut bits = blocks[index].digit >> shift;
-    if shift > 0
-        && let Some(next) = blocks.get(index + 1)
-    {
-        bits |= next.digit << (64 - shift);
-    }
-    bits.trailing_ones() as usize
 }
 
 /// Where the run of word bytes round `inside` begins.
@@ -188,7 +189,15 @@ mod tests {
             let (mut fast, mut slow) = (Vec::new(), Vec::new());
             Twin::detect().fill(&line, &mut fast);
             Twin::Scalar.fill(&line, &mut slow);
-            prop_assert_eq!(fast, slow);
+            prop_assert_eq!(&fast, &slow);
+            prop_assert_eq!(fast.len(), line.len().div_ceil(64) + 1);
+            for from in 0..=line.len() {
+                let bits = line[from..].iter().take(64).enumerate().fold(Block::default(), |bits, (i, &b)| Block {
+                    word: bits.word | u64::from(is_word_byte(b)) << i,
+                    digit: bits.digit | u64::from(b.is_ascii_digit()) << i,
+                });
+                prop_assert_eq!(window(&fast, from), bits);
+            }
         }
     }
 }

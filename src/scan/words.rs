@@ -136,19 +136,23 @@ fn two_digits(line: &[u8], i: usize) -> bool {
 /// `floor`), or `None` when it stays literal: weak words (`eth0`, `sha256`) and codes (`ORA-12541`).
 #[must_use]
 pub fn classify(line: &[u8], start: usize, end: usize, floor: usize) -> Option<Word> {
-    classify_leading(line, start, end, floor, line[start..end].iter().take_while(|b| b.is_ascii_digit()).count())
+    let digits = line[start..end].iter().take(64).enumerate().fold(0, |bits, (i, b)| bits | u64::from(b.is_ascii_digit()) << i);
+    classify_run(line, start, end, floor, digits)
 }
 
-/// [`classify`] for a caller that knows how many digits the run begins with.
+/// [`classify`] for a caller that knows which of the (first 64) bytes from `start` on are digits; bits behind `end` do not matter.
 #[inline]
-pub(super) fn classify_leading(line: &[u8], start: usize, end: usize, floor: usize, digits: usize) -> Option<Word> {
-    at_a_glance(line, start, end, digits).or_else(|| classify_with_care(line, start, end, floor))
+pub(super) fn classify_run(line: &[u8], start: usize, end: usize, floor: usize, digits: u64) -> Option<Word> {
+    // Longer words are never common ones.
+    let glance = if end - start < 64 { at_a_glance(line, start, end, digits & !(!0 << (end - start))) } else { None };
+    glance.or_else(|| classify_with_care(line, start, end, floor))
 }
 
 /// The commonest words: a plain number, milliseconds or seconds, an IPv4 address, a UUID, a date, a long name. A shortcut only: what
-/// it says is what [`classify_with_care`] says (a test compares them), and `None` means "look closer".
+/// it says is what [`classify_with_care`] says (a test compares them), and `None` means "look closer". `bits`: which bytes are digits.
 #[inline]
-fn at_a_glance(line: &[u8], start: usize, end: usize, digits: usize) -> Option<Word> {
+fn at_a_glance(line: &[u8], start: usize, end: usize, bits: u64) -> Option<Word> {
+    let digits = bits.trailing_ones() as usize;
     if digits == 0 {
         return name_at_a_glance(line, start, end);
     }
@@ -160,8 +164,12 @@ fn at_a_glance(line: &[u8], start: usize, end: usize, digits: usize) -> Option<W
     }
     let word = |end: usize, kind| Some(Word { start: start as u32, end: end as u32, kind });
     let next = at(line, end);
-    if digits == text.len() && !matches!(next, b':' | b'/' | b' ') {
-        return word(end, number_kind(text));
+    if digits == text.len() {
+        // Dates and times of day may go on behind a blank, a colon or a slash.
+        let may_go_on = matches!(next, b':' | b'/') || next == b' ' && matches!(digits, 6 | 8);
+        if !may_go_on {
+            return word(end, number_kind(text));
+        }
     }
     if digits == 4
         && matches!(at(line, start + 4), b'-' | b'/')
@@ -171,15 +179,10 @@ fn at_a_glance(line: &[u8], start: usize, end: usize, digits: usize) -> Option<W
         return word(date_end, if has_time { Kind::Stamp } else { Kind::Date });
     }
     if digits == text.len() {
-        // Dates and times of day may go on behind these.
-        let may_go_on = next != b' ' || matches!(digits, 6 | 8);
-        return if may_go_on { None } else { word(end, number_kind(text)) };
+        return None;
     }
     if text.len() == 36 {
-        return if is_uuid(text)
-            && text.iter().enumerate().all(|(i, b)| matches!(i, 8 | 13 | 18 | 23) || b.is_ascii_hexdigit())
-            && text.iter().any(u8::is_ascii_alphabetic)
-        {
+        return if is_uuid(text) && is_hex_but_for_dashes(text) && bits.count_ones() < 32 {
             word(end, Kind::Uuid)
         } else {
             None
@@ -188,8 +191,8 @@ fn at_a_glance(line: &[u8], start: usize, end: usize, digits: usize) -> Option<W
     match &text[digits..] {
         b"ms" | b"s" => word(end, Kind::Dur),
         // A date may begin with one or two digits, a point, and more of them; none begins like these.
-        [b'.', rest @ ..] if matches!(digits, 1 | 3) && !rest.is_empty() && rest.iter().all(u8::is_ascii_digit) => word(end, Kind::Num),
-        [b'.', ..] if digits <= 3 && text.len() >= 7 && is_dotted_quad(text) => word(with_port(line, end), Kind::Ip),
+        [b'.', rest @ ..] if matches!(digits, 1 | 3) && !rest.is_empty() && bits.count_ones() as usize == text.len() - 1 => word(end, Kind::Num),
+        [b'.', ..] if digits <= 3 && text.len() >= 7 && is_dotted_quad(text, bits) => word(with_port(line, end), Kind::Ip),
         _ => None,
     }
 }
@@ -237,18 +240,32 @@ fn name_at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
     Some(Word { start: start as u32, end: end as u32, kind: Kind::Id })
 }
 
-/// Four groups of one to three digits between dots.
+/// Four groups of one to three digits between dots. `bits`: which bytes are digits.
 #[inline]
-fn is_dotted_quad(text: &[u8]) -> bool {
-    let (mut dots, mut group) = (0, 0);
-    for &b in text {
-        match b {
-            b'0'..=b'9' if group < 3 => group += 1,
-            b'.' if group > 0 => (dots, group) = (dots + 1, 0),
-            _ => return false,
-        }
+fn is_dotted_quad(text: &[u8], bits: u64) -> bool {
+    let mut gaps = !bits & !(!0 << text.len());
+    if gaps.count_ones() != 3 {
+        return false;
     }
-    dots == 3 && group > 0
+    let mut from = 0;
+    while gaps != 0 {
+        let gap = gaps.trailing_zeros() as usize;
+        if text[gap] != b'.' || !(1..=3).contains(&(gap - from)) {
+            return false;
+        }
+        from = gap + 1;
+        gaps &= gaps - 1;
+    }
+    (1..=3).contains(&(text.len() - from))
+}
+
+/// Nothing but hex digits and the four dashes of a UUID. Without an early end, so that it becomes a few vector instructions.
+#[inline]
+fn is_hex_but_for_dashes(text: &[u8]) -> bool {
+    let is_hex = |b: &u8| b.is_ascii_digit() | ((b | 0x20).wrapping_sub(b'a') < 6);
+    let (head, tail) = text.split_at(text.len().min(32));
+    let count = |bytes: &[u8]| bytes.iter().fold(0u8, |count, b| count + u8::from(is_hex(b)));
+    usize::from(count(head) + count(tail)) + 4 == text.len()
 }
 
 /// [`classify`], looking at everything.
@@ -523,6 +540,13 @@ fn time_with_zone(line: &[u8], start: usize) -> Option<usize> {
     time_of_day(line, start).map(|end| zone(line, end))
 }
 
+/// Whether a zone may follow the stamp that ends at `end`. May say so when none does, never the other way round.
+#[inline]
+pub(super) fn may_have_zone(line: &[u8], end: usize) -> bool {
+    // The first letters of the names that `zone` knows, and signs.
+    at(line, end) == b' ' && matches!(at(line, end + 1), b'+' | b'-' | b'U' | b'G' | b'C' | b'E' | b'P' | b'B' | b'I' | b'J' | b'M') && zone(line, end) != end
+}
+
 /// The end of a zone at `end` (`Z`, `+hh:mm`, ` +hhmm`, ` UTC`, ` CEST` ...), else `end`.
 fn zone(line: &[u8], end: usize) -> usize {
     if matches!(at(line, end), b'Z' | b'z') && !is_word_byte(at(line, end + 1)) {
@@ -713,8 +737,10 @@ mod tests {
             let mut at = 0;
             while at < line.len() {
                 let end = at + line[at..].iter().take_while(|b| is_word_byte(**b)).count();
+                let digits = line[at..end].iter().take(63).enumerate().fold(0, |bits, (i, b)| bits | u64::from(b.is_ascii_digit()) << i);
                 if line[at..end].iter().any(u8::is_ascii_digit)
-                    && let Some(word) = at_a_glance(line, at, end, line[at..end].iter().take_while(|b| b.is_ascii_digit()).count())
+                    && end - at < 64
+                    && let Some(word) = at_a_glance(line, at, end, digits)
                 {
                     proptest::prop_assert_eq!(Some(word), classify_with_care(line, at, end, at), "{}", parts.concat());
                 }

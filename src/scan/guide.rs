@@ -29,8 +29,8 @@ const HEAD: usize = 16;
 
 const NONE: u32 = u32::MAX;
 const ROOT: u32 = 0;
-/// In place of a [`Kind`]: the line ends.
-const END: u8 = 0;
+/// In place of a kind: the line ends.
+const END: Option<Kind> = None;
 
 /// The end of a known way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ struct Step {
     first: u32,
     /// Of an end: the next one that the same lines come to.
     twin: u32,
-    kind: u8,
+    kind: Option<Kind>,
     how: How,
     layouts: [u16; LAYOUTS_MAX],
     literal_from: u32,
@@ -139,7 +139,7 @@ impl Guide {
         let (mut step, mut at) = (ROOT, 0);
         for word in words {
             let literal = &line[at..word.start as usize];
-            let next = self.find(step, word.kind as u8, literal).unwrap_or_else(|| self.add(step, word.kind as u8, literal, how(line, at, word)));
+            let next = self.find(step, Some(word.kind), literal).unwrap_or_else(|| self.add(step, Some(word.kind), literal, how(line, at, word)));
             self.learn_layout(next, line, word);
             (step, at) = (next, word.end as usize);
         }
@@ -164,6 +164,7 @@ impl Guide {
     }
 
     /// Follows the way of `line` as far as it is known; `words` takes the words on it. `blocks` are those of the line.
+    #[inline(always)]
     pub(super) fn follow(&self, line: &[u8], blocks: &[Block], words: &mut Vec<Word>) -> Option<Leaf> {
         let (mut step, mut at) = (ROOT, 0);
         loop {
@@ -183,16 +184,16 @@ impl Guide {
             words.push(word);
             at = word.end as usize;
             // Behind the same bytes a word of the same kind: else the way parts here.
-            step = if is_here && word.start as usize == start && word.kind as u8 == next.kind {
+            step = if is_here && word.start as usize == start && Some(word.kind) == next.kind {
                 first
             } else {
-                self.find(step, word.kind as u8, &line[from..word.start as usize])?
+                self.find(step, Some(word.kind), &line[from..word.start as usize])?
             };
         }
     }
 
     /// The digit-word of the run at `start`, when there is one; `at` is the end of the word before.
-    #[inline]
+    #[inline(always)]
     fn word_at(&self, step: &Step, line: &[u8], blocks: &[Block], at: usize, start: usize) -> Option<Word> {
         let bits = window(blocks, start);
         let length = bits.word.trailing_ones() as usize;
@@ -202,15 +203,14 @@ impl Guide {
         for &layout in &step.layouts {
             let Some(layout) = self.layouts.get(usize::from(layout)) else { break };
             if layout.fits(line, start, bits.digit) {
-                let end = start + layout.reach - 1;
-                return Some(Word { start: start as u32, end: end as u32, kind: if step.kind == Kind::Stamp as u8 { Kind::Stamp } else { Kind::Time } });
+                return Some(Word { start: start as u32, end: (start + layout.reach - 1) as u32, kind: step.kind? });
             }
         }
-        words::classify_run(line, start, start + length, at, bits.digit)
+        words::classify_run(line, start, start + length, at, bits)
     }
 
     /// Whether the literal bytes of the step stand at `at`.
-    #[inline]
+    #[inline(always)]
     fn stands_at(&self, step: &Step, line: &[u8], at: usize) -> bool {
         let length = step.literal_len as usize;
         if length <= HEAD
@@ -226,7 +226,7 @@ impl Guide {
     }
 
     /// The step behind `before` with this literal and kind.
-    fn find(&self, before: u32, kind: u8, literal: &[u8]) -> Option<u32> {
+    fn find(&self, before: u32, kind: Option<Kind>, literal: &[u8]) -> Option<u32> {
         let is_it = |index: u32| {
             let step = &self.steps[index as usize];
             step.before == before && step.kind == kind && self.literal(step) == literal
@@ -238,7 +238,7 @@ impl Guide {
         self.others.find(hash(before, kind, literal), |&index| is_it(index)).copied()
     }
 
-    fn add(&mut self, before: u32, kind: u8, literal: &[u8], how: How) -> u32 {
+    fn add(&mut self, before: u32, kind: Option<Kind>, literal: &[u8], how: How) -> u32 {
         let index = self.steps.len() as u32;
         let mut head = [0; HEAD];
         let length = literal.len().min(HEAD);
@@ -340,18 +340,23 @@ impl Layout {
     }
 
     /// Whether such a stamp begins at `start`. `digits`: which bytes are some from there on.
-    #[inline]
+    #[inline(always)]
     fn fits(&self, line: &[u8], start: usize, digits: u64) -> bool {
         if (digits ^ self.digits) << (64 - self.reach) != 0 {
             return false;
         }
-        let chunks = self.reach.div_ceil(8);
-        let Some(bytes) = line.get(start..start + 8 * chunks) else { return false };
-        let (bytes, _) = bytes.as_chunks::<8>();
-        let differs = bytes.iter().zip(&self.other).zip(&self.mask).fold(0, |differs, ((bytes, other), mask)| {
-            differs | (u64::from_le_bytes(*bytes) & mask ^ other)
-        });
-        differs == 0 && !words::may_have_zone(line, start + self.reach - 1)
+        let differs = |bytes: &[u8], from: usize| {
+            let (bytes, _) = bytes.as_chunks::<8>();
+            let parts = bytes.iter().zip(&self.other[from..]).zip(&self.mask[from..]);
+            parts.fold(0, |differs, ((bytes, other), mask)| differs | (u64::from_le_bytes(*bytes) & mask ^ other))
+        };
+        let Some(head) = line.get(start..start + 32) else { return false };
+        let mut differs_at = differs(head, 0);
+        if self.reach > 32 {
+            let Some(tail) = line.get(start + 32..start + 64) else { return false };
+            differs_at |= differs(tail, 4);
+        }
+        differs_at == 0 && !words::may_have_zone(line, start + self.reach - 1)
     }
 }
 
@@ -368,8 +373,8 @@ fn head_of(bytes: &[u8]) -> u128 {
     bytes.first_chunk::<HEAD>().map_or(0, |bytes| u128::from_le_bytes(*bytes))
 }
 
-fn hash(before: u32, kind: u8, literal: &[u8]) -> u64 {
-    rapidhash_v3(literal) ^ (u64::from(before) << 8 | u64::from(kind)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+fn hash(before: u32, kind: Option<Kind>, literal: &[u8]) -> u64 {
+    rapidhash_v3(literal) ^ (u64::from(before) << 8 | kind.map_or(0, |kind| kind as u64)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 #[cfg(test)]

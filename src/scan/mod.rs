@@ -63,8 +63,7 @@ impl Scanner {
     /// [`Scanner::finish`] makes the skeleton if it is wanted after all.
     #[inline]
     pub fn scan_along(&mut self, line: &[u8], guide: &Guide) -> Option<Leaf> {
-        self.begin(line);
-        let leaf = guide.follow(line, &self.blocks, &mut self.words);
+        let leaf = self.twin.follow(line, &mut self.blocks, guide, &mut self.words);
         if leaf.is_none() {
             self.finish(line);
         }
@@ -129,14 +128,14 @@ impl Scanner {
 }
 
 /// The first digit-word behind `from`, which is the end of the word before it (or the beginning of the line).
-#[inline]
+#[inline(never)]
 fn next_word(line: &[u8], blocks: &[Block], from: usize) -> Option<Word> {
     let mut at = from;
     while let Some(digit) = bitmap::next_digit(blocks, at) {
         // A word may have ended inside this run (widened ones, colour codes): what is left of it is a run of its own.
         let start = bitmap::run_start(blocks, digit).max(at);
         let end = bitmap::run_end(blocks, digit).min(line.len());
-        if let Some(word) = words::classify_run(line, start, end, from, bitmap::window(blocks, start).digit) {
+        if let Some(word) = words::classify_run(line, start, end, from, bitmap::window(blocks, start)) {
             return Some(word);
         }
         at = end;

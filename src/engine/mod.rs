@@ -451,8 +451,7 @@ impl Engine {
             return self.rest_of_line(stream, arrival, place, line.bytes, sink);
         }
         let text = Text { raw: line.bytes, text: &line.bytes[..line.text_len], lines: 1, arrival, place };
-        self.scanner.scan(text.text);
-        let shape = self.shapes.of(text.text, &self.scanner, &Learn { classifier: &self.classifier });
+        let shape = self.shapes.read(text.text, &mut self.scanner, &Learn { classifier: &self.classifier });
         let lane = self.lane(stream, shape, text.text, sink);
         self.streams[stream].absorbs_rest_of = None;
         let is_cut_by_runtime = self.shapes.get(shape).partial == Partial::More;
@@ -547,8 +546,7 @@ impl Engine {
         if let Some(tag) = memmem::find(&partial.text[..partial.text.len().min(64)], b" P ") {
             partial.text[tag + 1] = b'F';
         }
-        self.scanner.scan(&partial.text);
-        let shape = self.shapes.of(&partial.text, &self.scanner, &Learn { classifier: &self.classifier });
+        let shape = self.shapes.read(&partial.text, &mut self.scanner, &Learn { classifier: &self.classifier });
         let PartialLine { raw, text, lines, arrival, place } = &partial;
         self.text(stream, lane, shape, Text { raw, text, lines: *lines, arrival: *arrival, place: *place }, sink);
     }
@@ -668,8 +666,7 @@ impl Engine {
     /// No further line belongs to a held record.
     fn finish_held(&mut self, stream: usize, held: Option<Held>, sink: &mut dyn Sink) {
         let Some(held) = held else { return };
-        self.head_scanner.scan(&held.head);
-        let shape = self.shapes.of(&held.head, &self.head_scanner, &Learn { classifier: &self.classifier });
+        let shape = self.shapes.read(&held.head, &mut self.head_scanner, &Learn { classifier: &self.classifier });
         let index = if held.parts.is_empty() {
             self.index_of_shape(shape, sink)
         } else {

@@ -5,7 +5,7 @@ use super::simulate::SimulateArgs;
 use crate::clock;
 use crate::engine::{Mode, Options};
 use crate::time::{SECOND, UnixNanos};
-use crate::units::{parse_duration, parse_size, show_duration};
+use crate::units::{parse_duration, parse_offset, parse_size, show_duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -380,30 +380,6 @@ fn parse_literal(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("an empty text is in every record; write a word that is in those you mean".into()) } else { Ok(text.into()) }
 }
 
-/// `UTC`, `Z`, `+02:00`, `-0330`, `+2` as seconds east of UTC.
-fn parse_offset(text: &str) -> Result<i32, String> {
-    let wrong = || format!("`{text}` is no offset from UTC; write for example UTC, +02:00 or -0330");
-    if matches!(text, "UTC" | "utc" | "Z" | "z" | "GMT") {
-        return Ok(0);
-    }
-    let (sign, digits) = match text.split_at_checked(1) {
-        Some(("+", digits)) => (1, digits),
-        Some(("-", digits)) => (-1, digits),
-        _ => return Err(wrong()),
-    };
-    let (hours, minutes) = match digits.split_once(':') {
-        Some(parts) => parts,
-        None if digits.len() > 2 && digits.is_ascii() => digits.split_at(digits.len() - 2),
-        None => (digits, "0"),
-    };
-    let number =
-        |text: &str, most: i32| if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse::<i32>().ok().filter(|&n| n <= most) } else { None };
-    match (number(hours, 18), number(minutes, 59)) {
-        (Some(hours), Some(minutes)) => Ok(sign * (hours * 3600 + minutes * 60)),
-        _ => Err(wrong()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -426,15 +402,5 @@ mod tests {
         assert!(parse_window("15s").unwrap_err().contains("10s, 20s, 40s, 80s, 160s or 320s"));
         assert!(parse_window("1h").unwrap_err().contains("5m 20s is nearest"));
         assert!(parse_window("10").unwrap_err().contains("no unit"));
-    }
-
-    #[test]
-    fn offsets_are_read_as_people_write_them() {
-        for (text, seconds) in [("UTC", 0), ("+02:00", 7200), ("-0330", -12_600), ("+2", 7200), ("-11", -39_600)] {
-            assert_eq!(parse_offset(text), Ok(seconds), "{text}");
-        }
-        for text in ["2", "Europe/Berlin", "+25:00", "+1:99", "", "+", "+é"] {
-            assert!(parse_offset(text).is_err(), "{text}");
-        }
     }
 }

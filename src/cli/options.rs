@@ -1,5 +1,7 @@
 //! The options, their help, and the settings they make.
 
+use super::check::CheckArguments;
+use super::config::ConfigArguments;
 use super::rules::RulesArguments;
 use super::simulate::SimulateArgs;
 use crate::clock;
@@ -38,6 +40,12 @@ pub enum Command {
     Rules(RulesArguments),
     /// Make a retry storm to try things on
     Simulate(Box<SimulateArgs>),
+    /// Check the configuration of the agent and whether it would work here
+    #[command(after_long_help = CHECK_LONG_HELP)]
+    Check(CheckArguments),
+    /// Print the configuration of the agent: a file to begin with, its schema, what is in effect
+    #[command(after_long_help = CONFIG_LONG_HELP)]
+    Config(ConfigArguments),
 }
 
 const AFTER_HELP: &str = "`--help` says more: examples, units, exit codes.";
@@ -82,6 +90,24 @@ When two groups join, a row `@merge` says so; --no-group leaves groups out.
 
 Examples:
   squelch fingerprint --tsv < app.log | cut -f2 | sort | uniq -c | sort -rn | head";
+
+const CHECK_LONG_HELP: &str = "\
+Looks at inputs, outputs, rules, the store and addresses to listen on; starts nothing, sends nothing, changes nothing.
+
+Exit codes:
+  0    it would work (there may be warnings)
+  1    it would not work on this machine, as this user
+  78   the configuration is wrong; all mistakes are on stderr
+
+Examples:
+  squelch check
+  sudo -u squelch squelch check --config /etc/squelch/squelch.toml";
+
+const CONFIG_LONG_HELP: &str = "\
+Examples:
+  squelch config print-default > /etc/squelch/squelch.toml
+  squelch config show --config squelch.toml
+  squelch config schema > squelch.schema.json";
 
 /// Where the log comes from.
 #[derive(Args, Clone, Debug)]

@@ -14,6 +14,8 @@ mod inputs;
 mod interpolate;
 pub mod key;
 mod mistakes;
+#[cfg(test)]
+mod mistakes_tests;
 mod nearest;
 mod outputs;
 mod places;

@@ -38,6 +38,15 @@ pub(super) fn read(path: Option<&Path>, file: &str, text: &str, surroundings: &d
     top.finish();
     check_inputs(&context, &inputs);
     check_outputs(&context, &outputs);
+    let is_fine = context.found.borrow().mistakes.is_empty();
+    for (is_there, is_empty, key, instead) in
+        [(has_inputs, inputs.is_empty(), "inputs", "read what this machine has"), (has_outputs, outputs.is_empty(), "outputs", "write to standard output")]
+    {
+        // One that could not be read is none, too, and was told of.
+        if is_fine && is_there && is_empty {
+            context.mistake(0..0, key, format!("is empty; write [{key}.NAME] with a type, or delete the table to {instead}"));
+        }
+    }
     config.inputs = inputs.into_iter().map(|(input, ..)| input).collect();
     config.outputs = outputs.into_iter().map(|(output, ..)| output).collect();
     let mut found = context.found.into_inner();
@@ -146,9 +155,6 @@ fn check_inputs(context: &Context<'_>, inputs: &[Placed<Input>]) {
             }
         }
     }
-    if inputs.is_empty() && context.found.borrow().mistakes.is_empty() {
-        context.mistake(0..0, "inputs", "is empty; write [inputs.NAME] with a type, or delete the table to read what this machine has");
-    }
 }
 
 fn check_outputs(context: &Context<'_>, outputs: &[Placed<OutputOptions>]) {
@@ -162,9 +168,6 @@ fn check_outputs(context: &Context<'_>, outputs: &[Placed<OutputOptions>]) {
         if let Some(first) = seen.insert(place, path) {
             context.mistake(span.clone(), path, format!("writes to {what}, and so does [{first}]; delete one of them, or give it another place"));
         }
-    }
-    if outputs.is_empty() && context.found.borrow().mistakes.is_empty() {
-        context.mistake(0..0, "outputs", "is empty; write [outputs.NAME] with a type, or delete the table to write to standard output");
     }
 }
 

@@ -35,7 +35,7 @@ impl Surroundings for Nowhere {
 /// The schema, indented, with a newline at its end.
 #[must_use]
 pub fn json_schema() -> String {
-    let mut root = object("squelch.toml", None);
+    let mut root = object("squelch.toml");
     for entry in keys(&Nowhere) {
         let mut parts: Vec<&str> = entry.section.split('.').filter(|part| !part.is_empty()).collect();
         let mut node = &mut root;
@@ -44,7 +44,7 @@ pub fn json_schema() -> String {
             let table = property(node, parts[0], || json!({ "type": "object", "additionalProperties": { "oneOf": [] } }));
             let alternatives = table["additionalProperties"]["oneOf"].as_array_mut().expect("it was made as an array in the line above");
             let at = alternatives.iter().position(|one| one["title"] == variant).unwrap_or_else(|| {
-                let mut alternative = object(variant, Some(parts[0]));
+                let mut alternative = object(variant);
                 alternative["properties"]["type"] = json!({ "const": variant });
                 alternative["required"] = json!(["type"]);
                 alternatives.push(alternative);
@@ -54,7 +54,7 @@ pub fn json_schema() -> String {
             parts.drain(..2);
         }
         for part in parts {
-            node = property(node, part, || object(part, None));
+            node = property(node, part, || object(part));
         }
         if entry.is_required && entry.key != "type" {
             node["required"].as_array_mut().expect("alternatives are made with a list of what they require").push(entry.key.into());
@@ -67,7 +67,7 @@ pub fn json_schema() -> String {
     serde_json::to_string_pretty(&root).expect("a JSON value can always be written") + "\n"
 }
 
-fn object(title: &str, _: Option<&str>) -> Value {
+fn object(title: &str) -> Value {
     json!({ "title": title, "type": "object", "properties": {}, "additionalProperties": false })
 }
 
@@ -97,11 +97,7 @@ fn value(entry: &Entry) -> Value {
 }
 
 fn describe(entry: &Entry, fields: &mut Map<String, Value>) {
-    let mut text = comment_of(entry).unwrap_or_default();
-    if let Kind::Duration { .. } | Kind::Size { .. } = entry.kind {
-        text = format!("{text} ({})", entry.kind.range());
-    }
-    fields.insert("description".into(), text.trim().into());
+    fields.insert("description".into(), comment_of(entry).unwrap_or_default().into());
     if let Some(default) = entry.default.as_deref().and_then(|text| toml::from_str::<toml::Table>(&format!("x = {text}")).ok())
         && let Some(value) = default.get("x")
     {
@@ -110,7 +106,7 @@ fn describe(entry: &Entry, fields: &mut Map<String, Value>) {
 }
 
 /// What `default.toml` says above a key.
-pub(super) fn comment_of(entry: &Entry) -> Option<String> {
+fn comment_of(entry: &Entry) -> Option<String> {
     commented_keys().into_iter().find(|key| key.is(entry)).map(|key| key.comment)
 }
 

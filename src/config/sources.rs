@@ -24,11 +24,6 @@ impl Sources {
     pub(super) fn set_rules(&mut self, path: &Path) {
         self.rules = Some(path.to_owned());
     }
-    /// Watches what another one watches, too.
-    pub(super) fn extend(&mut self, other: Self) {
-        self.files.extend(other.files);
-        self.rules = self.rules.take().or(other.rules);
-    }
 
     /// Hash of what stands there now. Reads all files: small ones, some times a minute.
     #[must_use]

@@ -37,3 +37,11 @@ pub struct Options {
     /// Longest message in bytes.
     pub line_bytes_max: usize,
 }
+
+impl Options {
+    /// The settings of a listener where nothing else is said. 256 connections of one line each hold 64 MiB at worst.
+    #[must_use]
+    pub const fn new(name: String, listen: Listen) -> Self {
+        Self { name, listen, connections_max: 256, line_bytes_max: 256 << 10 }
+    }
+}

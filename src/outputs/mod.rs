@@ -1,21 +1,31 @@
 //! What leaves squelch in a pipe: survivors, summaries and alerts as text ([`text`]) or NDJSON ([`json`]), the accounting ([`stats`]),
 //! and the thread that writes to standard output ([`writer`]).
 //!
-//! Encoding is pure (bytes into a buffer); only [`writer`] does I/O. Knows nothing of inputs and never reads the clock.
+//! Encoding is pure (bytes into a buffer). Knows nothing of inputs. Of the pipe's files only [`writer`] does I/O; the agent's outputs
+//! ([`start`]: [`stdout`], [`file`], [`http`]) send what is committed, under the policy of `delivery`.
 
+pub mod answer;
 pub mod destination;
 pub mod escape;
+pub mod file;
 pub mod footer;
+pub mod http;
 pub mod json;
 pub mod record_json;
+pub mod route;
+mod start;
 pub mod stats;
+pub mod stdout;
 pub mod storm_record;
 pub mod storm_text;
 pub mod style;
 pub mod summary_line;
 pub mod text;
 pub mod timestamp;
+pub mod tls;
 pub mod writer;
+
+pub use start::{Links, OutputError, start};
 
 use crate::engine::{Engine, Sink};
 use crate::record::StreamId;

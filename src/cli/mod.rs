@@ -12,6 +12,7 @@ mod options;
 mod pipe;
 mod report;
 pub mod rules;
+mod run;
 mod signals;
 pub mod simulate;
 
@@ -42,6 +43,7 @@ pub fn main() -> ExitCode {
         Some(Command::Fingerprint(arguments)) => run_fingerprint(arguments),
         Some(Command::Rules(arguments)) => run_rules(arguments),
         Some(Command::Simulate(arguments)) => run_simulate(arguments),
+        Some(Command::Run(arguments)) => run::run(arguments),
         Some(Command::Check(arguments)) => check::run(arguments),
         Some(Command::Config(arguments)) => config::run(arguments),
     };

@@ -122,6 +122,19 @@ impl Reader {
         self.search(after, kinds.iter().fold(0, |all, kind| all | kind.bit()), bytes_max)
     }
 
+    /// The first batch from `from` on that holds a record of these kinds (all without any), whole: places are as in the batch, a record that was
+    /// dropped is empty.
+    ///
+    /// # Errors
+    /// As [`Reader::next`].
+    pub fn whole(&mut self, from: BatchNumber, kinds: &[RecordKind]) -> Result<Option<(BatchNumber, Records)>, StoreError> {
+        let kinds = if kinds.is_empty() { ALL } else { kinds.iter().fold(0, |all, kind| all | kind.bit()) };
+        match self.search(Cursor::at(from), kinds, 0)? {
+            Found::NothingBefore(_) => Ok(None),
+            Found::Batch(batch) => Ok(self.cached.as_ref().filter(|(cached, ..)| *cached == batch.number).map(|(number, _, records)| (*number, records.clone()))),
+        }
+    }
+
     fn search(&mut self, after: Cursor, kinds: i64, bytes_max: usize) -> Result<Found, StoreError> {
         self.follow()?;
         let mut after = after;

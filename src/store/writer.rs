@@ -332,7 +332,8 @@ impl Draft<'_> {
     /// Cursors and dead letters. A cursor never goes back; an output that is not registered has none, but its dead letters are kept.
     fn progress(&mut self, progress: &[Progress]) -> Result<(), StoreError> {
         let mut all_dead: Vec<&DeadLetter> = Vec::new();
-        for Progress::Delivered { output, cursor, records, dead } in progress {
+        for told in progress {
+            let Progress::Delivered { output, cursor, records, dead } = told else { continue };
             if let Some(row) = self.state.outputs.get_mut(output) {
                 row.cursor = row.cursor.max(*cursor);
                 row.delivered += records;

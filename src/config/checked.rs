@@ -9,6 +9,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// How often everything is committed, unless the file says otherwise: what a crash may make squelch read again.
+pub const COMMIT_EVERY: Duration = Duration::from_secs(1);
+/// How long a stop may take, unless the file says otherwise: below the 30 s after which Kubernetes kills.
+pub const STOP_WITHIN: Duration = Duration::from_secs(20);
+/// How often the files behind the configuration are looked at, unless the file says otherwise.
+pub const RELOAD_EVERY: Duration = Duration::from_secs(5);
+
 /// Everything that `squelch run` needs to know.
 #[derive(Debug)]
 pub struct Config {
@@ -49,6 +56,20 @@ pub enum Input {
     Stdin,
 }
 
+impl Input {
+    /// The word in its `type`.
+    #[must_use]
+    pub fn type_word(&self) -> &'static str {
+        match self {
+            Self::Files(options) if options.layout == file::Layout::Pods => "kubernetes",
+            Self::Files(_) => "file",
+            Self::Journal(_) => "journald",
+            Self::Syslog(_) => "syslog",
+            Self::Stdin => "stdin",
+        }
+    }
+}
+
 /// Metrics, health and our own log.
 #[derive(Debug)]
 pub struct Telemetry {
@@ -62,4 +83,16 @@ pub struct Telemetry {
     pub log_filter: String,
     /// Own log as JSON.
     pub log_json: bool,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 9977))),
+            api_listen: Some(SocketAddr::from(([127, 0, 0, 1], 9978))),
+            api_token: None,
+            log_filter: "info".into(),
+            log_json: false,
+        }
+    }
 }

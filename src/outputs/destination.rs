@@ -54,6 +54,14 @@ pub struct FileOptions {
     pub zstd: bool,
 }
 
+impl FileOptions {
+    /// The settings for a file where nothing else is said: at most some 384 MiB in all.
+    #[must_use]
+    pub const fn new(path: PathBuf) -> Self {
+        Self { path, rotate_bytes: 64 << 20, keep: 5, zstd: false }
+    }
+}
+
 /// Settings of anything that speaks HTTP.
 #[derive(Debug)]
 pub struct HttpOptions {

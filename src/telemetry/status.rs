@@ -7,6 +7,7 @@ use super::retries::RetryStatus;
 use crate::clock;
 use crate::engine::Accounting;
 use crate::inputs::event::LostReason;
+use crate::store::RecordKind;
 use crate::storm::StormReport;
 use crate::time::UnixNanos;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,6 +44,8 @@ pub struct Status {
     pub windows_open: u64,
     /// Streams that are open.
     pub streams_open: u64,
+    /// Each output, in the order of the configuration.
+    pub outputs: Vec<QueueStatus>,
     /// The store.
     pub store: StoreStatus,
     /// The last time the configuration was read.
@@ -84,6 +87,17 @@ pub struct InputStatus {
     pub bytes: u64,
 }
 
+/// What waits for one output.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct QueueStatus {
+    /// Its name in the configuration.
+    pub name: Box<str>,
+    /// Committed records it has yet to see.
+    pub records: u64,
+    /// Age of the oldest of them, seconds; 0 when there is none.
+    pub oldest_seconds: f64,
+}
+
 /// The store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
 pub struct StoreStatus {
@@ -101,14 +115,14 @@ pub struct StoreStatus {
     pub commit_seconds: f64,
     /// Age of the oldest record that is not committed yet, seconds.
     pub commit_lag_seconds: f64,
-    /// Records given up because the store was full: lines, summaries, bursts, storms.
+    /// Records given up because the store was full, in the order of [`DROPPED_KINDS`].
     pub dropped: [u64; DROPPED_KINDS.len()],
     /// Stores that could not be read, were put aside and begun anew.
     pub replaced: u64,
 }
 
 /// Labels of [`StoreStatus::dropped`], in the order of `store::RecordKind`.
-pub const DROPPED_KINDS: [&str; 4] = ["line", "summary", "burst", "storm"];
+pub const DROPPED_KINDS: [&str; RecordKind::ALL.len()] = ["line", "summary", "burst", "storm"];
 
 /// The last time the configuration was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]

@@ -51,6 +51,7 @@ pub fn status(subscriber: &Subscriber, status: &Status) -> Json {
         "streams_open": status.streams_open,
         "windows_open": status.windows_open,
         "fingerprints": { "active": status.fingerprints_active, "evicted": status.fingerprints_evicted },
+        "outputs": status.outputs,
         "storms_active": status.storms.len(),
         "store": store,
         "config": { "is_ok": status.reload.is_ok, "in_force_since": time(status.reload.succeeded_at) },

@@ -181,10 +181,7 @@ async fn for_us(State(face): State<Arc<Face>>, request: Request, next: Next) -> 
     let mut response = if is_ours {
         next.run(request).await
     } else {
-        (
-            StatusCode::MISDIRECTED_REQUEST,
-            "the Host of this request is not ours; ask by address, as localhost, or allow the name in telemetry.hosts\n",
-        )
+        (StatusCode::MISDIRECTED_REQUEST, "the Host of this request is not ours; ask by address, as localhost, or by the name of this node\n")
             .into_response()
     };
     let always: [(HeaderName, &str); 3] =

@@ -80,7 +80,7 @@ fn filter_text(squelch_log: Option<String>, rust_log: Option<String>, configured
     match (squelch_log, rust_log) {
         (Some(filter), _) => ("SQUELCH_LOG", filter),
         (None, Some(filter)) => ("RUST_LOG", filter),
-        (None, None) => ("telemetry.log_filter", configured.to_owned()),
+        (None, None) => ("log.filter", configured.to_owned()),
     }
 }
 

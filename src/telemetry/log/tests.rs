@@ -156,7 +156,7 @@ fn the_own_variable_comes_before_the_common_one_and_both_before_the_configuratio
     let (own, common) = (Some("debug".to_owned()), Some("trace".to_owned()));
     assert_eq!(filter_text(own.clone(), common.clone(), "info"), ("SQUELCH_LOG", "debug".into()));
     assert_eq!(filter_text(None, common, "info"), ("RUST_LOG", "trace".into()));
-    assert_eq!(filter_text(None, None, "info"), ("telemetry.log_filter", "info".into()));
+    assert_eq!(filter_text(None, None, "info"), ("log.filter", "info".into()));
 }
 
 #[test]

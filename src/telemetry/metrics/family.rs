@@ -85,10 +85,12 @@ families! {
 
     OUTPUT_DELIVERED = Counter "squelch_output_delivered" ["output"] "Records an output's receiver took";
     OUTPUT_QUEUED = Gauge "squelch_output_queued" ["output"] "Records that wait for an output";
+    OUTPUT_OLDEST = Gauge "squelch_output_oldest_seconds" ["output"] "Age of the oldest record that waits for an output";
     OUTPUT_DEAD = Counter "squelch_output_dead" ["output"] "Records a receiver refused for good: they are in the dead-letter table";
-    OUTPUT_BYTES = Counter "squelch_output_bytes" ["output"] "Bytes sent, as they went over the wire";
-    OUTPUT_REQUESTS = Counter "squelch_output_requests" ["output", "code"] "Requests by the status they were answered with; `error` without an answer";
+    OUTPUT_BYTES = Counter "squelch_output_bytes" ["output"] "Bytes of bodies that were taken, before compression";
+    OUTPUT_REQUESTS = Counter "squelch_output_requests" ["output", "code"] "Requests by the status they were answered with; a word without one";
     OUTPUT_RETRIES = Counter "squelch_output_retries" ["output"] "Requests that were tried again";
+    OUTPUT_FAILURES = Gauge "squelch_output_failures" ["output"] "Requests that failed one after the other, until now";
     OUTPUT_CIRCUIT = Gauge "squelch_output_circuit_state" ["output"] "Circuit breaker: 0 closed, 1 half open, 2 open";
 
     QUEUE_BYTES = Gauge "squelch_queue_bytes" [] "Bytes the store takes on disk";

@@ -5,9 +5,11 @@
 
 pub mod births;
 pub mod family;
+mod outputs;
 mod samples;
 mod text_format;
 
+pub use outputs::OutputCounters;
 pub use samples::{Collects, LabelValues, Samples, Value};
 
 use super::process::Process;
@@ -147,8 +149,12 @@ fn add_pipeline(samples: &mut Samples, status: &Status) {
     }
 }
 
-/// The store, the configuration, readiness.
+/// What waits for outputs, the store, the configuration, readiness.
 fn add_store(samples: &mut Samples, status: &Status) {
+    for output in &status.outputs {
+        samples.add(&family::OUTPUT_QUEUED, &[&output.name], output.records);
+        samples.add(&family::OUTPUT_OLDEST, &[&output.name], output.oldest_seconds);
+    }
     let store = &status.store;
     samples.add(&family::QUEUE_BYTES, &[], store.bytes);
     samples.add(&family::QUEUE_BYTES_MAX, &[], store.bytes_max);

@@ -1,29 +1,25 @@
 use super::*;
+use crate::delivery;
 use crate::engine::Accounting;
 use crate::outputs::storm_record::tests::storm;
 use crate::record::{Class, FingerprintId};
 use crate::telemetry::retries::Retries;
-use crate::telemetry::status::{InputStatus, Publisher, Readiness, ReloadStatus, StoreStatus, channel};
+use crate::telemetry::status::{InputStatus, Publisher, QueueStatus, Readiness, ReloadStatus, StoreStatus, channel};
 use crate::time::UnixNanos;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// An output as it would count.
+/// A file input as it would count, and the answers to an output's requests.
 #[derive(Debug)]
-struct Loki;
+struct Others;
 
-impl Collects for Loki {
+impl Collects for Others {
     fn collect(&self, samples: &mut Samples) {
-        samples.add(&family::OUTPUT_DELIVERED, &["loki"], 12);
-        samples.add(&family::OUTPUT_QUEUED, &["loki"], 3);
-        samples.add(&family::OUTPUT_DEAD, &["loki"], 0);
-        samples.add(&family::OUTPUT_BYTES, &["loki"], 4096);
         samples.add(&family::OUTPUT_REQUESTS, &["loki", "204"], 2);
-        samples.add(&family::OUTPUT_REQUESTS, &["loki", "error"], 1);
-        samples.add(&family::OUTPUT_RETRIES, &["loki"], 1);
-        samples.add(&family::OUTPUT_CIRCUIT, &["loki"], 0);
+        samples.add(&family::OUTPUT_REQUESTS, &["loki", "timeout"], 1);
         samples.add(&family::FILES_OPEN, &["files"], 2);
         samples.add(&family::FILES_KNOWN, &["files"], 5);
         samples.add(&family::FILE_LAG, &["files"], 0);
@@ -67,9 +63,19 @@ pub(in crate::telemetry) fn moment() -> Status {
         fingerprints_evicted: 1,
         windows_open: 6,
         streams_open: 2,
+        outputs: vec![QueueStatus { name: "loki".into(), records: 3, oldest_seconds: 0.5 }],
         store: StoreStatus { bytes: 65_536, bytes_max: 1 << 30, commits: 300, commit_seconds: 0.002, ..StoreStatus::default() },
         reload: ReloadStatus { is_ok: true, succeeded_at: UnixNanos(1_767_225_600_000_000_000) },
     }
+}
+
+/// An output that took twelve records after one retry.
+fn loki() -> OutputCounters {
+    let counters = delivery::Counters::default();
+    counters.delivered.store(12, Relaxed);
+    counters.bytes.store(4096, Relaxed);
+    counters.retries.store(1, Relaxed);
+    OutputCounters::new("loki", Arc::new(counters))
 }
 
 fn scraper() -> (Publisher, Scraper) {
@@ -88,7 +94,8 @@ fn stable(mut text: String) -> String {
 fn a_scrape_says_everything_in_openmetrics() {
     let (publisher, scraper) = scraper();
     publisher.publish(moment());
-    publisher.collect_from(Arc::new(Loki));
+    publisher.collect_from(Arc::new(Others));
+    publisher.collect_from(Arc::new(loki()));
     drop(scraper.samples(SECOND * 100, None));
     let samples = scraper.samples(SECOND * 115, Some(&Process::default()));
     insta::assert_snapshot!(stable(written(samples, Format::OpenMetrics)));
@@ -106,7 +113,8 @@ fn the_same_scrape_in_the_text_format() {
 fn every_metric_of_the_list_is_exposed_and_no_name_stands_twice() {
     let (publisher, scraper) = scraper();
     publisher.publish(moment());
-    publisher.collect_from(Arc::new(Loki));
+    publisher.collect_from(Arc::new(Others));
+    publisher.collect_from(Arc::new(loki()));
     let process = Process { max_fds: Some(1024), ..Process::default() };
     let samples = scraper.samples(SECOND, Some(&process));
     let exposed: BTreeSet<&str> = samples.iter().map(|(family, _)| family.name).collect();

@@ -449,3 +449,7 @@ async fn asked_to_end_now(stop: &mut watch::Receiver<Stop>) {
 pub fn local_trouble(words: impl std::fmt::Display) -> Outcome {
     Outcome::Unreachable { kind: Unreachable::Local, words: words.to_string() }
 }
+
+#[cfg(test)]
+#[path = "task_tests.rs"]
+mod tests;

@@ -18,6 +18,9 @@ impl Load {
     /// Takes the records of a batch that are not done yet and that `takes` wants.
     pub(super) fn add(&mut self, batch: &Batch, done: u32, mut takes: impl FnMut(&Record<'_>, &str) -> bool) {
         for (at, record) in batch.records.iter().enumerate().skip(done as usize) {
+            if record.json.is_empty() {
+                continue; // a full store dropped it
+            }
             // Records of ours have an id; should one have none, its bytes are as good.
             let uid = request::record_uid(record.json).map_or_else(
                 || request::idempotency_key([&*String::from_utf8_lossy(record.json)].into_iter()).into_boxed_str(),

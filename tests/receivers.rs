@@ -1,22 +1,26 @@
-//! The outputs against receivers that misbehave: nothing is lost, nobody else is kept waiting, and our own log shows a client that backs off.
+//! The outputs against receivers that misbehave: nothing is lost, nobody else is kept waiting.
 //! The clock stands still while anything can go on (tokio's paused time), so hours pass in no time.
 
 mod receiver;
 
+use receiver::output::{Output, all_uids, http};
 use receiver::{Does, Opens, Receiver, uid_of};
-use squelch::delivery::{self, Batch, Batches, Counters, Ended, ReadError, Stop};
-use squelch::outputs::destination::{Auth, Compression, Destination, FileOptions, HttpOptions, OutputOptions, Route, TlsOptions};
-use squelch::outputs::{self, Links};
-use squelch::store::{BatchNumber, Cursor, DeadLetter, Progress, RecordKind, Records};
+use squelch::outputs::destination::{Auth, Destination, FileOptions, OutputOptions};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 
-/// Records of a test: ids `r0000` on, in batches of 25.
-const RECORDS: usize = 100;
+#[tokio::test(start_paused = true)]
+async fn nothing_is_lost_while_nobody_listens_and_names_have_no_address() {
+    for (url, code) in [("http://127.0.0.1:1/in", "connect"), ("http://no-such-host.invalid/in", "name")] {
+        let output = Output::start(http(url.into()));
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        let requests = output.counters.requests();
+        assert!(requests.iter().any(|(counted, _)| counted == code), "{url}: {requests:?}");
+        assert!((8..=40).contains(&requests.iter().map(|(_, count)| count).sum::<u64>()), "{url}: {requests:?} in ten minutes");
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_receiver_that_behaves_gets_everything_once() {
@@ -160,7 +164,8 @@ async fn certificates_are_checked_and_renewed() {
     std::fs::write(&ca_file, Authority::new().pem()).unwrap();
     let mut output = Output::start(https(&receiver, Some(&ca_file)));
     tokio::time::sleep(Duration::from_millis(300)).await;
-    assert!(output.counters.last_error().unwrap().contains("TLS: "));
+    let error = output.counters.last_error().unwrap();
+    assert!(error.contains("TLS: "), "{error}");
     assert_eq!(receiver.requests(), 0);
     let next = folder.path().join("next.pem");
     std::fs::write(&next, authority.pem()).unwrap();
@@ -214,98 +219,6 @@ async fn files_get_everything_once_also_after_a_start_from_an_old_cursor() {
     assert_eq!(written, all_uids());
 }
 
-#[test]
-fn an_hour_without_receiver_reads_as_a_client_that_backs_off() {
-    let log = tempfile::NamedTempFile::new().unwrap();
-    let lines = OwnLog::default();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-    let _guard = lines.listen();
-    let attempts = runtime.block_on(async {
-        lines.start();
-        let address = Receiver::nobody().await;
-        let output = Output::start(http(format!("http://{address}/in")));
-        tokio::time::sleep(Duration::from_secs(3600)).await;
-        let requests = output.counters.requests();
-        assert_eq!(requests.len(), 1, "{requests:?}");
-        assert_eq!(requests[0].0, "connect");
-        requests[0].1
-    });
-    assert!((80..=130).contains(&attempts), "{attempts} attempts in an hour");
-    let text = lines.text();
-    assert!(text.contains(" failed: connection refused, retrying in "), "{text}");
-    let at_warn = text.lines().filter(|line| line.contains(" WARN ")).count();
-    assert!((2..=9).contains(&at_warn), "{at_warn} lines that people see: the first, the breaker, one each ten minutes");
-    std::fs::write(log.path(), &text).unwrap();
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_squelch")).arg("report").args(["-o", "json"]).arg(log.path()).output().unwrap();
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report["storms"].as_array().unwrap().len(), 0, "{report:#}");
-    let diagnoses = report["diagnoses"].as_array().unwrap();
-    let ours = diagnoses.iter().max_by_key(|diagnosis| diagnosis["records"].as_u64()).expect("retries are diagnosed");
-    assert!(matches!(ours["policy"].as_str(), Some("exponential" | "growing")), "{ours:#}");
-    assert_eq!(ours["jitter"], "yes", "{ours:#}");
-}
-
-/// One output with a hundred records waiting for it.
-struct Output {
-    task: JoinHandle<Ended>,
-    progress: mpsc::Receiver<Progress>,
-    counters: Arc<Counters>,
-    cursor: Cursor,
-    dead: Vec<DeadLetter>,
-    stop: watch::Sender<Stop>,
-    _news: watch::Sender<BatchNumber>,
-}
-
-impl Output {
-    fn start(options: OutputOptions) -> Self {
-        let batches = Memory::new();
-        let (news, news_there) = watch::channel(BatchNumber(batches.0.len() as i64));
-        let (stop, stop_there) = watch::channel(Stop::Run);
-        let (progress_there, progress) = mpsc::channel(10_000);
-        let counters = Arc::<Counters>::default();
-        let links = Links {
-            batches: Box::new(batches),
-            news: news_there,
-            progress: progress_there,
-            cursor: Cursor { batch: BatchNumber(1), done: 0 },
-            stop: stop_there,
-            counters: Arc::clone(&counters),
-        };
-        let task = outputs::start(options, links).unwrap();
-        Self { task, progress, counters, cursor: Cursor::default(), dead: Vec::new(), stop, _news: news }
-    }
-    /// Waits until everything is delivered or dead, then stops it.
-    async fn finish(&mut self) {
-        let end = Cursor { batch: BatchNumber((RECORDS / 25) as i64 + 1), done: 0 };
-        let everything = async {
-            while self.cursor < end {
-                let Some(Progress::Delivered { cursor, dead, .. }) = self.progress.recv().await else { panic!("the output ended") };
-                assert!(cursor >= self.cursor, "a cursor never goes back");
-                self.cursor = cursor;
-                self.dead.extend(dead);
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(24 * 3600), everything).await.expect("it is delivered within a day");
-        self.stop.send(Stop::WhenDone).unwrap();
-        assert_eq!((&mut self.task).await.unwrap(), Ended::Stopped);
-    }
-}
-
-fn http(url: String) -> OutputOptions {
-    OutputOptions {
-        name: "logs".into(),
-        destination: Destination::Http(HttpOptions {
-            url,
-            headers: vec![],
-            auth: Auth::None,
-            tls: TlsOptions::default(),
-            compression: Compression::Gzip,
-        }),
-        route: Route::default(),
-        delivery: delivery::Options { start_spread: Duration::ZERO, ..delivery::Options::default() },
-    }
-}
-
 fn https(receiver: &Receiver, ca_file: Option<&Path>) -> OutputOptions {
     let mut options = http(format!("https://{}/in", receiver.address));
     if let Destination::Http(http) = &mut options.destination {
@@ -314,37 +227,8 @@ fn https(receiver: &Receiver, ca_file: Option<&Path>) -> OutputOptions {
     options
 }
 
-fn all_uids() -> Vec<String> {
-    (0..RECORDS).map(|number| format!("r{number:04}")).collect()
-}
-
 fn unique(uids: Vec<String>) -> BTreeSet<String> {
     uids.into_iter().collect()
-}
-
-/// Batches of 25 records.
-struct Memory(Vec<Records>);
-
-impl Memory {
-    fn new() -> Self {
-        let uids = all_uids();
-        let batches = uids.chunks(25).map(|uids| {
-            let mut records = Records::default();
-            for uid in uids {
-                records.ndjson.extend_from_slice(format!("{{\"body\":\"hello\",\"log.record.uid\":\"{uid}\"}}\n").as_bytes());
-                records.close_record(RecordKind::Line);
-            }
-            records
-        });
-        Self(batches.collect())
-    }
-}
-
-impl Batches for Memory {
-    fn next(&mut self, from: Cursor) -> Result<Option<Batch>, ReadError> {
-        let found = usize::try_from(from.batch.0 - 1).ok().and_then(|at| self.0.get(at));
-        Ok(found.map(|records| Batch { number: from.batch, records: records.clone() }))
-    }
 }
 
 /// Makes certificates.
@@ -379,42 +263,5 @@ impl Authority {
             .with_single_cert(vec![certificate.der().clone()], rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap())
             .unwrap();
         tokio_rustls::TlsAcceptor::from(Arc::new(config))
-    }
-}
-
-/// Our own log with the time of the paused clock.
-#[derive(Clone, Default)]
-struct OwnLog(Arc<Mutex<(Option<tokio::time::Instant>, String)>>);
-
-impl OwnLog {
-    fn listen(&self) -> tracing::subscriber::DefaultGuard {
-        use tracing_subscriber::layer::SubscriberExt as _;
-        tracing::subscriber::set_default(tracing_subscriber::registry().with(self.clone()))
-    }
-    fn start(&self) {
-        self.0.lock().unwrap().0 = Some(tokio::time::Instant::now());
-    }
-    fn text(&self) -> String {
-        self.0.lock().unwrap().1.clone()
-    }
-}
-
-impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for OwnLog {
-    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
-        use std::fmt::Write as _;
-        let mut inside = self.0.lock().unwrap();
-        let (Some(started), true) = (inside.0, event.metadata().target().starts_with("squelch")) else { return };
-        let mut words = String::new();
-        event.record(&mut Words(&mut words));
-        let at = jiff::Timestamp::from_second(1_795_600_000).unwrap() + jiff::SignedDuration::from_micros(started.elapsed().as_micros() as i64);
-        writeln!(inside.1, "{at:.6} {:>5} {}: {words}", event.metadata().level(), event.metadata().target()).unwrap();
-    }
-}
-
-struct Words<'a>(&'a mut String);
-
-impl tracing::field::Visit for Words<'_> {
-    fn record_debug(&mut self, _: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-        *self.0 = format!("{value:?}");
     }
 }

@@ -1,4 +1,7 @@
+#![allow(dead_code, reason = "each test program uses a part of it")]
 //! A receiver that misbehaves on plan: each request (or connection) takes the next item of a script; after its end everything is fine.
+
+pub mod output;
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -91,6 +94,8 @@ impl Receiver {
         tokio::spawn(async move {
             loop {
                 let Ok((stream, _)) = listener.accept().await else { return };
+                // Else the kernel waits for real milliseconds, in which the paused clock of the tests leaps to the next timeout.
+                stream.set_nodelay(true).unwrap();
                 let opens = {
                     let mut inside = inside.lock().unwrap();
                     inside.opens.pop_front().unwrap_or_else(|| inside.then_opens.clone())
@@ -101,11 +106,10 @@ impl Receiver {
         this
     }
 
-    /// A port on which nobody listens.
-    pub async fn nobody() -> SocketAddr {
-        TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+    /// Behaves from now on.
+    pub fn recovers(&self) {
+        self.inside.lock().unwrap().then = Does::Fine;
     }
-
     pub fn url(&self) -> String {
         format!("http://{}/in", self.address)
     }
@@ -204,7 +208,7 @@ async fn requests(mut stream: impl AsyncRead + AsyncWrite + Unpin + Resets, insi
             Does::Close | Does::Reset => return,
             Does::Babble => "EHLO what is this\r\n\r\n".to_owned(),
         };
-        if stream.write_all(answer.as_bytes()).await.is_err() {
+        if stream.write_all(answer.as_bytes()).await.is_err() || stream.flush().await.is_err() {
             return;
         }
     }

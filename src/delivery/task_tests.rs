@@ -204,6 +204,49 @@ async fn the_record_that_is_not_liked_dies_alone_and_all_others_arrive_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_record_that_breaks_the_receiver_dies_once_others_are_taken() {
+    let refused = Outcome::Refused { status: 403, words: "request blocked".into() };
+    let broken = Outcome::Unreachable { kind: Unreachable::Broken, words: "connection reset by peer".into() };
+    let error = Outcome::Busy { status: 500, retry_after: None, words: "stack trace".into() };
+    for outcome in [refused, broken, error] {
+        let memory = Memory::default();
+        memory.commit(1, &["a", "b", "c", "poison", "d", "e"]);
+        memory.commit(2, &["f"]);
+        let answer = outcome.clone();
+        let mut bench = Bench::start(&memory, at_once(), START, move |uids, _| if uids.contains("poison") { answer.clone() } else { ok() });
+        for number in 3..10 {
+            after(1200).await;
+            bench.commit(number, &["x"]);
+        }
+        after(1200).await;
+        let (cursor_now, delivered, dead) = bench.told();
+        assert_eq!((cursor_now, delivered), (cursor(10, 0), 13), "{outcome:?}");
+        assert_eq!(dead.len(), 1, "{outcome:?}");
+        assert_eq!(dead[0].json, br#"{"log.record.uid":"poison"}"#);
+        assert!(dead[0].reason.contains("while others were taken"), "{}", dead[0].reason);
+        let taken: Vec<_> = bench.seen().into_iter().filter(|uids| !uids.contains("poison")).collect();
+        assert_eq!(taken.join(" "), "a b c d e f x x x x x x x", "each once");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_dies_of_an_outage_however_long() {
+    let memory = Memory::default();
+    memory.commit(1, &["a", "b", "c", "d"]);
+    memory.commit(2, &["e"]);
+    let started = clock::monotonic_in_tokio();
+    let mut bench = Bench::start(&memory, at_once(), START, move |_, _| {
+        let is_down = clock::monotonic_in_tokio() - started < Duration::from_secs(24 * 3600);
+        if is_down { Outcome::Busy { status: 500, retry_after: None, words: String::new() } } else { ok() }
+    });
+    after(12 * 3600).await;
+    bench.commit(3, &["f"]);
+    assert_eq!(bench.told(), (Cursor::default(), 0, vec![]));
+    after(13 * 3600).await;
+    assert_eq!(bench.told(), (cursor(4, 0), 6, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_too_large_goes_in_smaller_requests_from_then_on() {
     let memory = Memory::default();
     let uids: Vec<String> = (0..1000).map(|number| format!("r{number:03}")).collect();

@@ -182,8 +182,10 @@ impl<E: Encoder, S: Sender> Task<E, S> {
         // Seen before the store is read: what is committed meanwhile wakes us again.
         let newest = *self.news.borrow_and_update();
         let now = self.now();
-        if self.lane.is_empty() && now >= self.lane_from {
-            self.read_lane().await?;
+        // Not while alerts are on their way: the lane passes over them, and its cursor must not pass what is not delivered.
+        if self.lane.is_empty() && self.express.is_empty() && now >= self.lane_from {
+            // Batches of which nothing is wanted are passed over.
+            while self.lane.is_empty() && self.read_lane().await? {}
             if self.lane.is_empty() {
                 self.step_back();
             }
@@ -243,8 +245,8 @@ impl<E: Encoder, S: Sender> Task<E, S> {
         Ok(())
     }
 
-    /// Reads the next batches in order, about one request's worth.
-    async fn read_lane(&mut self) -> Result<(), Ended> {
+    /// Reads the next batches in order, about one request's worth; false when there are none.
+    async fn read_lane(&mut self) -> Result<bool, Ended> {
         let (from, bytes_max, records_max) = (self.read_to, self.options.batch_bytes_max, self.options.batch_records_max);
         let batches = self
             .read(move |store| {
@@ -259,7 +261,7 @@ impl<E: Encoder, S: Sender> Task<E, S> {
                 Ok(read)
             })
             .await?;
-        let Some(last) = batches.last() else { return Ok(()) };
+        let Some(last) = batches.last() else { return Ok(false) };
         let after = last.after();
         let mut load = Load::default();
         for batch in &batches {
@@ -274,7 +276,7 @@ impl<E: Encoder, S: Sender> Task<E, S> {
             None if self.aside.is_some() => self.cursor_but_one = Some(after),
             None => self.report(after, 0, Vec::new()).await?,
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Looks for alerts in batches that the lane has not read yet.

@@ -1,6 +1,8 @@
 use super::super::Ndjson;
 use super::*;
 use crate::store::Records;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -75,12 +77,21 @@ struct Bench {
 
 impl Bench {
     fn start(memory: &Memory, options: Options, cursor: Cursor, answer: impl FnMut(&str, usize) -> Outcome + Send + 'static) -> Self {
+        Self::start_slow(memory, options, cursor, Duration::from_millis(1), answer)
+    }
+    fn start_slow(
+        memory: &Memory,
+        options: Options,
+        cursor: Cursor,
+        takes: Duration,
+        answer: impl FnMut(&str, usize) -> Outcome + Send + 'static,
+    ) -> Self {
         let newest = memory.0.lock().unwrap().keys().last().copied().unwrap_or(0);
         let (news, news_there) = watch::channel(BatchNumber(newest));
         let (stop, stop_there) = watch::channel(Stop::Run);
         let (progress_there, progress) = mpsc::channel(1000);
         let (seen, counters) = (Seen::default(), Arc::<Counters>::default());
-        let sender = Scripted { answer, seen: Arc::clone(&seen), started: clock::monotonic_in_tokio(), takes: Duration::from_millis(1) };
+        let sender = Scripted { answer, seen: Arc::clone(&seen), started: clock::monotonic_in_tokio(), takes };
         let task = tokio::spawn(run(Setup {
             name: "out".into(),
             options,
@@ -170,6 +181,19 @@ async fn a_cursor_within_a_batch_goes_on_there_and_unwanted_records_are_passed_o
     bench.commit(7, &["unwanted-3"]);
     after(1).await;
     assert_eq!(bench.told(), (cursor(8, 0), 0, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn batches_without_anything_wanted_do_not_hide_those_behind_them() {
+    let memory = Memory::default();
+    for number in 1..=3 {
+        memory.commit(number, &["unwanted-1", "unwanted-2"]);
+    }
+    memory.commit(4, &["a"]);
+    let options = Options { batch_records_max: 1, ..at_once() };
+    let mut bench = Bench::start(&memory, options, START, |_, _| ok());
+    after(1).await;
+    assert_eq!(bench.told(), (cursor(5, 0), 1, vec![]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -311,6 +335,16 @@ async fn after_an_outage_the_alert_goes_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_cursor_does_not_pass_an_alert_that_is_still_on_its_way() {
+    let memory = Memory::default();
+    memory.commit(1, &["storm-1", "a"]);
+    // The alert goes at 0.5 s and fails; at 5 s the lane would begin.
+    let mut bench = Bench::start(&memory, Options::default(), START, |uids, _| if uids.contains("storm") { busy() } else { ok() });
+    after(3600).await;
+    assert_eq!(bench.told(), (Cursor::default(), 0, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn after_a_start_old_batches_wait_and_alerts_wait_a_tenth_of_it() {
     let memory = Memory::default();
     memory.commit(1, &["a", "storm-1"]);
@@ -348,12 +382,13 @@ async fn a_stop_delivers_what_is_there_and_does_not_wait_for_who_is_down() {
 async fn a_stop_now_abandons_a_request_that_hangs() {
     let memory = Memory::default();
     memory.commit(1, &["a"]);
-    let mut bench = Bench::start(&memory, at_once(), START, |_, _| ok());
-    // Its answer is a millisecond away.
-    tokio::time::sleep(Duration::from_micros(500)).await;
+    let mut bench = Bench::start_slow(&memory, at_once(), START, Duration::from_secs(30), |_, _| ok());
+    after(10).await;
     bench.stop.send(Stop::Now).unwrap();
+    let before = clock::monotonic_in_tokio();
     assert_eq!((&mut bench.task).await.unwrap(), Ended::Stopped);
-    assert_eq!(bench.told(), (Cursor::default(), 0, vec![]), "nothing is told that is not known");
+    assert!(clock::monotonic_in_tokio() - before < Duration::from_secs(1));
+    assert_eq!((bench.seen(), bench.told()), (vec!["a".to_owned()], (Cursor::default(), 0, vec![])), "nothing is told that is not known");
 }
 
 #[tokio::test(start_paused = true)]
@@ -413,4 +448,98 @@ async fn a_store_that_cannot_be_read_is_read_again() {
     }));
     assert!(matches!(told.recv().await, Some(Progress::Delivered { records: 1, .. })));
     task.abort();
+}
+
+/// A receiver of moods: each request meets another outcome; what it took is noted, also when its answer got lost.
+fn moody(mut rng: StdRng, taken: Arc<Mutex<Vec<String>>>) -> impl FnMut(&str, usize) -> Outcome + Send {
+    move |uids, _| {
+        let all: Vec<&str> = uids.split(' ').collect();
+        let take = |uids: &[&str]| taken.lock().unwrap().extend(uids.iter().map(|uid| (*uid).to_owned()));
+        let count = all.len() as u32;
+        match rng.random_range(0..14) {
+            0 => Outcome::Busy { status: 503, retry_after: Some(Duration::from_secs(rng.random_range(0..100))), words: String::new() },
+            1 => Outcome::Busy { status: 500, retry_after: None, words: String::new() },
+            2 => Outcome::Refused { status: 401, words: String::new() },
+            3 => Outcome::Unreachable { kind: Unreachable::Connect, words: "connection refused".into() },
+            4 => {
+                take(&all); // and the connection breaks before the answer
+                Outcome::Unreachable { kind: Unreachable::Broken, words: "connection reset by peer".into() }
+            }
+            5 if count > 3 => Outcome::TooLarge { words: String::new() },
+            6 if count > 1 => {
+                let (retry, taken): (Vec<u32>, Vec<u32>) = (0..count).partition(|_| rng.random::<bool>());
+                take(&taken.iter().map(|&at| all[at as usize]).collect::<Vec<_>>());
+                Outcome::Partial { retry, dead: vec![], retry_after: None }
+            }
+            _ if uids.contains("poison") => Outcome::Rejected { status: 400, words: "no".into() },
+            _ => {
+                take(&all);
+                ok()
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_any_moods_of_the_receiver_and_any_stops_each_record_arrives_or_is_a_dead_letter() {
+    for seed in 0..60 {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let (memory, taken) = (Memory::default(), Arc::<Mutex<Vec<String>>>::default());
+        let (mut wanted, mut dead) = (HashSet::new(), HashSet::new());
+        let (mut at, mut number, mut next) = (START, 0, 0);
+        for life in 0..4 {
+            let options = Options { batch_records_max: 7, batch_bytes_max: 300, ..Options::default() };
+            let moods = moody(StdRng::seed_from_u64(seed * 100 + life), Arc::clone(&taken));
+            let mut bench = Bench::start(&memory, options, at, moods);
+            for _ in 0..5 {
+                number += rng.random_range(1..3);
+                let uids: Vec<String> = (0..rng.random_range(1..12))
+                    .map(|_| {
+                        next += 1;
+                        let kind = ["line", "line", "storm", "unwanted", "poison"][rng.random_range(0..5)];
+                        format!("{kind}-{next}")
+                    })
+                    .collect();
+                wanted.extend(uids.iter().filter(|uid| !uid.starts_with("unwanted")).cloned());
+                bench.commit(number, &uids.iter().map(String::as_str).collect::<Vec<_>>());
+                tokio::time::sleep(Duration::from_millis(rng.random_range(0..30_000))).await;
+            }
+            if life < 3 {
+                bench.stop.send(Stop::Now).unwrap();
+                (&mut bench.task).await.unwrap();
+            } else {
+                after(48 * 3600).await;
+            }
+            let (cursor_now, _, letters) = bench.told();
+            at = at.max(cursor_now);
+            dead.extend(letters.iter().map(|letter| super::super::record_uid(&letter.json).unwrap().into_owned()));
+        }
+        assert_eq!(at, cursor(number + 1, 0), "seed {seed}");
+        let taken: HashSet<String> = taken.lock().unwrap().iter().cloned().collect();
+        assert!(dead.iter().all(|uid| uid.starts_with("poison")), "seed {seed}: {dead:?}");
+        let lost: Vec<_> = wanted.iter().filter(|uid| !taken.contains(*uid) && !dead.contains(*uid)).collect();
+        assert!(lost.is_empty(), "seed {seed}: {lost:?}");
+        assert!(taken.iter().all(|uid| !uid.starts_with("unwanted")));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_record_is_told_as_delivered_or_dead_once_whatever_the_order() {
+    for seed in 0..60 {
+        let (memory, taken) = (Memory::default(), Arc::<Mutex<Vec<String>>>::default());
+        let mut rng = StdRng::seed_from_u64(seed);
+        let options = Options { batch_records_max: 5, ..at_once() };
+        let mut bench = Bench::start(&memory, options, START, moody(StdRng::seed_from_u64(seed), Arc::clone(&taken)));
+        let mut records = 0;
+        for number in 1..=20 {
+            let uids: Vec<String> = (0..6).map(|at| format!("{}-{number}-{at}", ["line", "storm", "poison"][rng.random_range(0..3)])).collect();
+            records += 6;
+            bench.commit(number, &uids.iter().map(String::as_str).collect::<Vec<_>>());
+            tokio::time::sleep(Duration::from_millis(rng.random_range(0..20_000))).await;
+        }
+        after(48 * 3600).await;
+        let (cursor_now, delivered, dead) = bench.told();
+        assert_eq!((cursor_now, delivered + dead.len() as u64), (cursor(21, 0), records), "seed {seed}");
+        assert_eq!(bench.counters.delivered.load(Relaxed) + bench.counters.dead.load(Relaxed), records);
+    }
 }

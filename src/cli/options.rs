@@ -2,6 +2,7 @@
 
 use super::rules::RulesArguments;
 use super::simulate::SimulateArgs;
+use super::store::StoreArguments;
 use crate::clock;
 use crate::engine::{Mode, Options};
 use crate::time::{SECOND, UnixNanos};
@@ -38,6 +39,8 @@ pub enum Command {
     Rules(RulesArguments),
     /// Make a retry storm to try things on
     Simulate(Box<SimulateArgs>),
+    /// Look into the agent's store: status, waiting records, dead letters
+    Store(StoreArguments),
 }
 
 const AFTER_HELP: &str = "`--help` says more: examples, units, exit codes.";

@@ -5,6 +5,7 @@ use super::config::ConfigArguments;
 use super::rules::RulesArguments;
 use super::run::RunArguments;
 use super::simulate::SimulateArgs;
+use super::store::StoreArguments;
 use crate::clock;
 use crate::engine::{Mode, Options};
 use crate::time::{SECOND, UnixNanos};
@@ -50,6 +51,8 @@ pub enum Command {
     /// Print the configuration of the agent: a file to begin with, its schema, what is in effect
     #[command(after_long_help = CONFIG_LONG_HELP)]
     Config(ConfigArguments),
+    /// Look into the agent's store: status, waiting records, dead letters
+    Store(StoreArguments),
 }
 
 const AFTER_HELP: &str = "`--help` says more: examples, units, exit codes.";

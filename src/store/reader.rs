@@ -67,7 +67,15 @@ impl Reader {
     /// # Errors
     /// There is none, or it cannot be read.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        let path = path_in(directory);
+        Self::open_file(&path_in(directory))
+    }
+
+    /// Opens a file, for example one that was set aside.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn open_file(path: &Path) -> Result<Self, StoreError> {
+        let path = path.to_owned();
         let (connection, identity) = (connect(&path)?, identity(&path));
         Ok(Self { path, output: None, connection, identity, cached: None, damaged: 0 })
     }

@@ -41,7 +41,7 @@ impl Surroundings for FakeMachine {
         self.variables.get(name).cloned()
     }
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.files.get(path).cloned().ok_or_else(|| io::Error::from_raw_os_error(2))
     }
     fn exists(&self, path: &Path) -> bool {
         self.files.keys().any(|file| file.starts_with(path))
@@ -217,7 +217,7 @@ fn the_default_file_changes_nothing() {
 
 #[test]
 fn the_default_file_uncommented_is_a_configuration_without_mistakes() {
-    let Reading { found, .. } = root::read(None, "default.toml", &uncommented(), &FakeMachine::default());
+    let Reading { found, .. } = root::read(None, "default.toml", &uncommented(), &FakeMachine::default().file("/etc/squelch/rules.d/mine.toml", b""));
     assert_eq!(found.mistakes, []);
 }
 

@@ -40,7 +40,7 @@ impl Span {
 }
 
 /// Where a line stands in what it was read from: the same when it is read again, so that record ids are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Place {
     /// Hash of the file's identity and generation; for inputs that cannot be read again, of the stream and the process's start.
     pub origin: u64,

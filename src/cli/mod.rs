@@ -19,6 +19,7 @@ pub use error::{Exit, Failure};
 pub use options::Cli;
 
 use crate::inputs::open::{self, Source};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 use fingerprint::FingerprintOptions;
 use options::{Command, FingerprintArguments};
@@ -82,6 +83,10 @@ fn run_rules(arguments: &rules::RulesArguments) -> Result<Exit, Failure> {
 
 fn run_simulate(arguments: &SimulateArgs) -> Result<Exit, Failure> {
     let mut output = BufWriter::with_capacity(IO_BYTES, io::stdout().lock());
+    let mistakes = arguments.mistakes();
+    if !mistakes.is_empty() {
+        return Err(Failure::new(Exit::Usage, mistakes.join("; ")));
+    }
     simulate::run(arguments, &mut output).map_err(|error| Failure::new(Exit::Failure, format!("{error:#}")))?;
     Ok(Exit::Fine)
 }
@@ -98,7 +103,23 @@ fn ended_by_clap(error: &clap::Error) -> ExitCode {
     }
     let text = text.ansi().to_string();
     let _ = write!(anstream::stderr(), "squelch: {text}");
+    if let Some(hint) = hint_for(error) {
+        let _ = writeln!(anstream::stderr(), "  hint: {hint}");
+    }
     Exit::Usage.into()
+}
+
+/// What somebody probably meant who is used to other tools.
+fn hint_for(error: &clap::Error) -> Option<&'static str> {
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg).filter(|_| error.kind() == ErrorKind::UnknownArgument) else {
+        return None;
+    };
+    match argument.split('=').next().unwrap_or_default() {
+        "--json" | "--ndjson" | "--format" => Some("for JSON write `-o json`"),
+        "-f" | "--follow" => Some("for JSON write `-o json`; to follow a file, pipe it in: tail -F app.log | squelch"),
+        "--markdown" | "--md" => Some("for Markdown write `squelch report -o markdown`"),
+        _ => None,
+    }
 }
 
 /// The short help on stderr: for somebody who typed `squelch` alone at a terminal.

@@ -217,7 +217,7 @@ pub struct PipeArguments {
     /// The record is one line of JSON, as -o json writes it: squelch.storm when a storm begins, grows or goes on, squelch.storm_end when it is over.
     /// At most 4 run at once, each 30 s at most; what they print goes to stderr. The pipe never waits for them; at the end
     /// squelch does, 30 s at most.
-    #[arg(long, value_name = "CMD", value_parser = parse_literal, help_heading = "Storms")]
+    #[arg(long, value_name = "CMD", value_parser = parse_command, help_heading = "Storms")]
     pub alert_cmd: Option<String>,
     /// Exit with 3 when there was a storm
     ///
@@ -262,6 +262,11 @@ pub struct ReportArguments {
 pub struct ExplainArguments {
     /// The line; without it each line of stdin is explained
     pub line: Option<String>,
+    /// Rules of your own: a file or a directory of *.toml (repeatable)
+    ///
+    /// They add to the rules that are compiled in; one with the same id replaces ours.
+    #[arg(long, value_name = "PATH")]
+    pub rules: Vec<PathBuf>,
     /// Text for people, or NDJSON for programs
     #[arg(short, long, value_name = "text|json", default_value = "text", hide_possible_values = true)]
     pub output: OutputFormat,
@@ -404,6 +409,10 @@ fn parse_table(text: &str) -> Result<usize, String> {
 
 fn parse_literal(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("an empty text is in every record; write a word that is in those you mean".into()) } else { Ok(text.into()) }
+}
+
+fn parse_command(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("there is no command in it; write for example 'curl -sd @- https://hook', or leave the option out".into()) } else { Ok(text.into()) }
 }
 
 #[cfg(test)]

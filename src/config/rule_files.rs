@@ -1,8 +1,12 @@
 //! Rule files of the user: found, read, and put together with those that are compiled in.
 
+use crate::inputs::open::plain;
 use crate::rules::{Origin, RuleError, RuleSet, Source, packs};
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// What to do about rules that cannot be read.
+const HINT: &str = "\n  hint: name a rule file or a directory of *.toml; `squelch rules show ID` shows what a rule looks like";
 
 /// A rule file that was read: its name as errors show it, and its text.
 pub type RuleFile = (String, String);
@@ -22,17 +26,25 @@ pub fn list(directory: &Path) -> io::Result<Vec<PathBuf>> {
 /// Reads rule files; of a directory its `*.toml`, by name.
 ///
 /// # Errors
-/// The first file that cannot be read, with its name.
+/// The first file that cannot be read, or directory without rules, with its name and what to do.
 pub fn read(paths: &[PathBuf]) -> io::Result<Vec<RuleFile>> {
     let mut files = Vec::new();
     for path in paths {
-        if path.is_dir() { files.extend(list(path)?) } else { files.push(path.clone()) }
+        if path.is_dir() {
+            let found = list(path)?;
+            if found.is_empty() {
+                return Err(io::Error::new(io::ErrorKind::NotFound, format!("no rules in {}: it has no file *.toml{HINT}", path.display())));
+            }
+            files.extend(found);
+        } else {
+            files.push(path.clone());
+        }
     }
     files.iter().map(|path| Ok((path.display().to_string(), std::fs::read_to_string(path).map_err(|error| named(path, &error))?))).collect()
 }
 
 fn named(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot read rules from {}: {error}", path.display()))
+    io::Error::new(error.kind(), format!("cannot read rules from {}: {}{HINT}", path.display(), plain(error)))
 }
 
 /// Our rules and those of `files`.

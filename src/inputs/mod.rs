@@ -14,4 +14,5 @@ pub mod merge;
 pub mod open;
 pub mod reader;
 pub mod replay;
+pub mod stdin;
 pub mod syslog;

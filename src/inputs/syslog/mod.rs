@@ -1,36 +1,13 @@
 //! Syslog over UDP, TCP and a unix socket, RFC 5424 and 3164, octet counting and newline framing.
+//!
+//! This input frames and names streams; what stands in a message is peeled by the envelope, as in a file. Nothing here can be read again: a
+//! line lives from its arrival to its commit in memory only, so a crash may lose the last second (TCP senders see the connection break).
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+mod datagrams;
+mod framer;
+mod listener;
+mod options;
 
-/// Where to listen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listen {
-    /// Datagrams.
-    Udp(SocketAddr),
-    /// Connections.
-    Tcp(SocketAddr),
-    /// A datagram socket in the file system (as `/dev/log`).
-    Unix(PathBuf),
-}
-
-/// Settings of one syslog input.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Its name in the configuration.
-    pub name: String,
-    /// Where to listen.
-    pub listen: Listen,
-    /// Connections at the same time; further ones are refused and counted.
-    pub connections_max: usize,
-    /// Longest message in bytes.
-    pub line_bytes_max: usize,
-}
-
-impl Options {
-    /// The settings of a listener where nothing else is said. 256 connections of one line each hold 64 MiB at worst.
-    #[must_use]
-    pub const fn new(name: String, listen: Listen) -> Self {
-        Self { name, listen, connections_max: 256, line_bytes_max: 256 << 10 }
-    }
-}
+pub use framer::Framer;
+pub use listener::{BindError, Bound, bind};
+pub use options::{Listen, Options};

@@ -1,4 +1,4 @@
-//! The journal, read by `journalctl -o json --follow` as a supervised child.
+//! What can be set about the journal input.
 
 use std::path::PathBuf;
 

@@ -6,6 +6,9 @@ use std::fmt::Write;
 /// (what it is, the file)
 const MISTAKES: &[(&str, &str)] = &[
     ("not TOML", "node = n-1\n"),
+    ("a duration without quotes", "[engine]\nwindow = 10s\n"),
+    ("a table without its bracket", "[engine\nwindow = \"10s\"\n"),
+    ("a key alone", "[engine]\nstorms\n"),
     ("no closing quote", "node = \"n-1\nstate_dir = \"/x\"\n"),
     ("a key twice", "node = \"a\"\nnode = \"b\"\n"),
     ("an input twice", "[inputs.a]\ntype = \"stdin\"\n[inputs.a]\ntype = \"stdin\"\n"),

@@ -20,6 +20,8 @@ mod nearest;
 mod outputs;
 mod places;
 mod reader;
+#[cfg(test)]
+mod reference;
 mod root;
 pub mod rule_files;
 mod schema;

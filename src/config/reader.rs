@@ -44,14 +44,53 @@ impl<'c> Context<'c> {
         if errors.is_empty() {
             return Some(document);
         }
+        // What stands in a table that is there twice is there twice, too: told once.
+        let mut told_until = 0;
         for error in errors {
-            let problem = match error.message() {
-                "duplicate key" => "this key stands here for the second time; delete one of the two".to_owned(),
-                other => format!("this is not TOML: {}", other.replace('\n', ", ")),
-            };
-            self.mistake(error.span().unwrap_or(0..0), "", problem);
+            let span = error.span().unwrap_or(0..0);
+            let is_twice = error.message() == "duplicate key";
+            if is_twice && span.start < told_until {
+                continue;
+            }
+            if is_twice && self.line_at(&span).trim_start().starts_with('[') {
+                told_until = self.text[span.end..].find("\n[").map_or(self.text.len(), |at| span.end + at);
+            }
+            let problem = if is_twice { self.twice(&span) } else { self.no_toml(&span, error.message()) };
+            self.mistake(span, "", problem);
         }
         None
+    }
+
+    /// The line of a place.
+    fn line_at(&self, span: &Range<usize>) -> &'c str {
+        let start = span.start.min(self.text.len());
+        let from = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
+        self.text[from..].lines().next().unwrap_or_default()
+    }
+
+    fn twice(&self, span: &Range<usize>) -> String {
+        let head = |line: &'c str| line.split(['=', ']']).next().unwrap_or_default().trim();
+        let line = head(self.line_at(span));
+        let is_table = line.starts_with('[');
+        let before: Vec<&str> = self.text[..span.start.min(self.text.len())].lines().collect();
+        // A key is looked for in its own table only.
+        let from = if is_table { 0 } else { before.iter().rposition(|line| line.starts_with('[')).unwrap_or(0) };
+        let first = before[from..].iter().position(|other| head(other) == line).filter(|at| from + at + 1 < before.len());
+        let what = if is_table { "table" } else { "key" };
+        let place = first.map(|at| format!(" (first in line {})", from + at + 1)).unwrap_or_default();
+        format!("this {what} stands here for the second time{place}; delete one of the two")
+    }
+
+    fn no_toml(&self, span: &Range<usize>, message: &str) -> String {
+        if let Some((key, value)) = self.line_at(span).split_once('=') {
+            let (key, value) = (key.trim(), value.trim());
+            let is_bare = value.starts_with(|c: char| c.is_alphanumeric() || c == '/' || c == '~') && !value.contains(['"', '\'']);
+            if is_bare && value.contains(|c: char| c.is_alphabetic() || c == '/') {
+                // Not with the value: it may be a secret.
+                return format!("texts, durations and sizes stand in quotes, like {key} = \"...\"");
+            }
+        }
+        format!("this is not TOML: {}", message.replace('\n', ", "))
     }
 
     fn note(&self, span: &Range<usize>, key: &str, problem: impl Into<String>) -> Mistake {

@@ -200,6 +200,14 @@ impl<'s> Section<'s> {
         self.context.found.borrow_mut().entries.push(entry);
     }
 
+    /// Something else than the file decided on the value of a key that was asked for.
+    pub(super) fn overrule(&self, key: &str, literal: String) {
+        for entry in self.context.found.borrow_mut().entries.iter_mut().filter(|entry| entry.section == self.path && entry.key == key) {
+            entry.value = Some(literal.clone());
+            entry.is_set = true;
+        }
+    }
+
     /// Expands a text; notes what cannot be.
     pub(super) fn expand(&self, key: &str, value: &Spanned<DeValue<'s>>) -> Option<Raw> {
         Some(match value.get_ref() {
@@ -284,15 +292,40 @@ impl<'s> Section<'s> {
         let Some(table) = self.table else { return };
         for key in table.keys().filter(|key| !self.known.contains(&key.get_ref().as_ref())) {
             let name = key.get_ref().as_ref();
-            let advice = match nearest(name, &self.known) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => {
-                    let mut known = self.known.clone();
-                    known.sort_unstable();
-                    format!("the keys here are {}", known.join(", "))
-                }
-            };
+            let advice = self.elsewhere(name).or_else(|| nearest(name, &self.known).map(|near| format!("did you mean `{near}`?"))).unwrap_or_else(|| {
+                let mut known = self.known.clone();
+                known.sort_unstable();
+                format!("the keys here are {}", known.join(", "))
+            });
             self.context.mistake(key.span(), &self.path_of(name), format!("unknown key; {advice}"));
+        }
+    }
+}
+
+impl Section<'_> {
+    /// Where a key would be right, if it is one of another table or of another type.
+    fn elsewhere(&self, name: &str) -> Option<String> {
+        let mine: Vec<&str> = self.path.split('.').collect();
+        let (mut types, mut tables) = (Vec::new(), Vec::new());
+        for entry in super::keys(self.context.surroundings).into_iter().filter(|entry| entry.key == name && entry.key != "type") {
+            let mut parts: Vec<&str> = entry.section.split('.').collect();
+            if entry.variant.is_some() {
+                if parts[0] != mine[0] || mine.len() < 2 {
+                    continue;
+                }
+                parts[1] = mine[1];
+            }
+            let path = parts.join(".");
+            if path == self.path {
+                types.push(format!("type = \"{}\"", entry.variant.unwrap_or_default()));
+            } else if entry.variant.is_none() || entry.variant == self.variant {
+                tables.push(if path.is_empty() { "to the top of the file, above all tables".to_owned() } else { format!("into [{path}]") });
+            }
+        }
+        match (&types[..], &tables[..]) {
+            ([], []) => None,
+            ([], tables) => Some(format!("it belongs {}", tables.join(" or "))),
+            (types, _) => Some(format!("it belongs to {}", types.join(" and "))),
         }
     }
 }

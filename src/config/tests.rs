@@ -200,6 +200,14 @@ fn secrets_are_shown_nowhere() {
 }
 
 #[test]
+fn the_variable_for_the_log_wins_for_one_start() {
+    let machine = || FakeMachine::default().variable("SQUELCH_LOG", "debug");
+    let loaded = load("[log]\nfilter = \"warn\"\n", machine()).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert_eq!(loaded.config.telemetry.log_filter, "debug");
+    assert!(loaded.show().contains("filter = \"debug\"\n"), "{}", loaded.show());
+}
+
+#[test]
 fn what_is_shown_is_a_configuration_with_the_same_effect() {
     let text = "node = \"n\"\n[inputs.a]\ntype = \"file\"\ninclude = [\"/a/*.log\"]\n[outputs.o]\ntype = \"file\"\npath = \"/o\\\"x\"\n[outputs.o.route]\nlabels = { \"k8s.namespace.name\" = \"a-*\" }\n";
     let first = loaded(text);

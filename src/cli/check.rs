@@ -6,8 +6,10 @@ use super::print;
 use crate::config::{self, Config, Input, Mistakes, Surroundings, ThisMachine};
 use crate::inputs::open::plain;
 use crate::inputs::{file, journald, syslog};
-use crate::outputs::destination::{Destination, HttpOptions, OutputOptions};
-use crate::units::{show_count, write_size};
+use crate::outputs::destination::{Auth, Destination, HttpOptions, OutputOptions};
+use crate::outputs::tls::client_config;
+use crate::store::{Status, StoreError};
+use crate::units::{show_bytes, show_count, write_size};
 use clap::Args;
 use std::fmt::Write;
 use std::fs::{self, File};
@@ -68,15 +70,15 @@ pub fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
         findings.note(Verdict::Warning, "configuration", warning.to_string());
     }
     check_rules(config, &mut findings);
-    check_store(config, &mut findings);
+    let is_running = check_store(config, &mut findings);
     for input in &config.inputs {
-        check_input(input, &mut findings);
+        check_input(input, is_running, &mut findings);
     }
     for output in &config.outputs {
         check_output(output, &mut findings);
     }
-    check_listener("telemetry.listen", config.telemetry.listen, &mut findings);
-    check_listener("telemetry.api_listen", config.telemetry.api_listen, &mut findings);
+    check_listener("telemetry.listen", config.telemetry.listen, is_running, &mut findings);
+    check_listener("telemetry.api_listen", config.telemetry.api_listen, is_running, &mut findings);
     let Findings { mut text, warnings, failures } = findings;
     let _ = match (failures, warnings) {
         (0, 0) => writeln!(text, "\neverything is fine"),
@@ -109,22 +111,34 @@ fn check_rules(config: &Config, findings: &mut Findings) {
     }
 }
 
-fn check_store(config: &Config, findings: &mut Findings) {
+/// Whether another squelch runs on this store.
+fn check_store(config: &Config, findings: &mut Findings) -> bool {
     let folder = &config.store.directory;
     let shown = format!("{}, at most {}", folder.display(), write_size(config.store.bytes_max));
     match first_existing(folder) {
-        Some(there) if there == folder && folder.is_dir() => match is_writable(folder) {
-            true => findings.note(Verdict::Fine, "store", shown),
-            false => findings.note(Verdict::Failed, "store", format!("{} cannot be written to by this user", folder.display())),
+        Some(there) if there == folder && !folder.is_dir() => {
+            findings.note(Verdict::Failed, "store", format!("{} is no directory", folder.display()));
+        }
+        Some(there) if !is_writable(there) => {
+            let problem = if there == folder { "cannot be written to by this user" } else { "is not there and cannot be made by this user" };
+            findings.note(Verdict::Failed, "store", format!("{} {problem}; change its owner, or set state_dir", folder.display()));
+        }
+        Some(there) if there == folder => match Status::read(folder) {
+            Ok(status) => {
+                let used = show_bytes(status.used_bytes);
+                let user = status.held_by.map(|pid| format!(", in use by process {pid}")).unwrap_or_default();
+                findings.note(Verdict::Fine, "store", format!("{shown}, {used} used, {} records kept{user}", show_count(status.records)));
+                return status.held_by.is_some();
+            }
+            Err(StoreError::Missing(_)) => findings.note(Verdict::Fine, "store", format!("{shown}; will be made")),
+            Err(error @ StoreError::Corrupt(_)) => {
+                findings.note(Verdict::Warning, "store", format!("{error}; `squelch run` puts it aside and begins anew"));
+            }
+            Err(error) => findings.note(Verdict::Failed, "store", error.to_string()),
         },
-        Some(there) if there == folder => findings.note(Verdict::Failed, "store", format!("{} is no directory", folder.display())),
-        Some(there) if is_writable(there) => findings.note(Verdict::Fine, "store", format!("{shown}; will be made")),
-        _ => findings.note(
-            Verdict::Failed,
-            "store",
-            format!("{} is not there and cannot be made by this user; make it, or set state_dir", folder.display()),
-        ),
+        _ => findings.note(Verdict::Fine, "store", format!("{shown}; will be made")),
     }
+    false
 }
 
 /// The nearest thing above a path that is there.
@@ -136,12 +150,12 @@ fn is_writable(path: &Path) -> bool {
     rustix::fs::access(path, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()
 }
 
-fn check_input(input: &Input, findings: &mut Findings) {
+fn check_input(input: &Input, is_running: bool, findings: &mut Findings) {
     let what = format!("input ({})", input.type_word());
     match input {
         Input::Files(options) => check_files(options, findings),
         Input::Journal(options) => check_journal(options, findings),
-        Input::Syslog(options) => check_syslog(options, findings),
+        Input::Syslog(options) => check_syslog(options, is_running, findings),
         Input::Stdin => findings.note(Verdict::Fine, &what, "standard input"),
     }
 }
@@ -243,7 +257,7 @@ fn check_journal(options: &journald::Options, findings: &mut Findings) {
     }
 }
 
-fn check_syslog(options: &syslog::Options, findings: &mut Findings) {
+fn check_syslog(options: &syslog::Options, is_running: bool, findings: &mut Findings) {
     let what = format!("inputs.{}", options.name);
     let bound = match &options.listen {
         syslog::Listen::Udp(address) => UdpSocket::bind(address).map(drop).map_err(|error| (format!("udp {address}"), error)),
@@ -255,6 +269,9 @@ fn check_syslog(options: &syslog::Options, findings: &mut Findings) {
     };
     match bound {
         Ok(()) => findings.note(Verdict::Fine, &what, "can listen"),
+        Err((place, error)) if is_running && error.kind() == std::io::ErrorKind::AddrInUse => {
+            findings.note(Verdict::Fine, &what, format!("{place} is in use, most likely by the squelch that runs"));
+        }
         Err((place, error)) => findings.note(Verdict::Failed, &what, format!("cannot listen on {place}: {}", plain(&error))),
     }
 }
@@ -281,16 +298,12 @@ fn check_output(output: &OutputOptions, findings: &mut Findings) {
 
 fn check_http(what: &str, options: &HttpOptions, findings: &mut Findings) {
     let before = findings.failures;
-    let tls = &options.tls;
-    for (path, mark) in [(&tls.ca_file, "BEGIN CERTIFICATE"), (&tls.cert_file, "BEGIN CERTIFICATE"), (&tls.key_file, "PRIVATE KEY")] {
-        let Some(path) = path else { continue };
-        match fs::read_to_string(path) {
-            Ok(text) if text.contains(mark) => {}
-            Ok(_) => findings.note(Verdict::Failed, what, format!("{} holds no `{mark}`; it must be PEM", path.display())),
-            Err(error) => findings.note(Verdict::Failed, what, format!("cannot read {}: {}", path.display(), plain(&error))),
-        }
+    if options.url.starts_with("https:")
+        && let Err(error) = client_config(&options.tls)
+    {
+        findings.note(Verdict::Failed, what, error.to_string());
     }
-    if let crate::outputs::destination::Auth::BearerFile(path) = &options.auth
+    if let Auth::BearerFile(path) = &options.auth
         && let Err(error) = fs::read_to_string(path)
     {
         findings.note(Verdict::Failed, what, format!("cannot read {}: {}", path.display(), plain(&error)));
@@ -300,13 +313,15 @@ fn check_http(what: &str, options: &HttpOptions, findings: &mut Findings) {
     }
 }
 
-fn check_listener(what: &str, address: Option<SocketAddr>, findings: &mut Findings) {
+fn check_listener(what: &str, address: Option<SocketAddr>, is_running: bool, findings: &mut Findings) {
     match address.map(|address| (address, TcpListener::bind(address))) {
         None => findings.note(Verdict::Fine, what, "off"),
         Some((address, Ok(_))) => findings.note(Verdict::Fine, what, format!("can listen on {address}")),
+        Some((address, Err(error))) if is_running && error.kind() == std::io::ErrorKind::AddrInUse => {
+            findings.note(Verdict::Fine, what, format!("{address} is in use, most likely by the squelch that runs"));
+        }
         Some((address, Err(error))) => {
-            let hint = if error.kind() == std::io::ErrorKind::AddrInUse { "; is squelch running already?" } else { "" };
-            findings.note(Verdict::Warning, what, format!("cannot listen on {address} now: {}{hint}", plain(&error)));
+            findings.note(Verdict::Failed, what, format!("cannot listen on {address}: {}; give it another address, or \"off\"", plain(&error)));
         }
     }
 }

@@ -6,12 +6,18 @@ use std::fmt::Write;
 /// (what it is, the file)
 const MISTAKES: &[(&str, &str)] = &[
     ("not TOML", "node = n-1\n"),
+    ("a duration without quotes", "[engine]\nwindow = 10s\n"),
+    ("a table without its bracket", "[engine\nwindow = \"10s\"\n"),
+    ("a key alone", "[engine]\nstorms\n"),
     ("no closing quote", "node = \"n-1\nstate_dir = \"/x\"\n"),
     ("a key twice", "node = \"a\"\nnode = \"b\"\n"),
     ("an input twice", "[inputs.a]\ntype = \"stdin\"\n[inputs.a]\ntype = \"stdin\"\n"),
     ("a slip of the finger at the top", "stat_dir = \"/x\"\n"),
     ("a slip of the finger in a table", "[engine]\nwidnow = \"10s\"\n"),
     ("a key that is near to none", "[log]\ncolour = true\n"),
+    ("a key of another table", "window = \"10s\"\n[store]\nflood_per_second = 5\n[log]\nnode = \"a\"\n"),
+    ("a key of a table below", "[outputs.a]\ntype = \"http\"\nurl = \"https://x\"\ntimeout = \"5s\"\ntoken = \"${env:TOKEN}\"\n"),
+    ("a key of another type", "[inputs.a]\ntype = \"journald\"\ninclude = [\"/a\"]\n"),
     ("a table that is called otherwise elsewhere", "[sinks.a]\ntype = \"stdout\"\n"),
     ("a key that is called otherwise elsewhere", "[inputs.a]\ntype = \"file\"\npaths = [\"/a\"]\n"),
     ("a table where a value should be", "[node]\nname = \"a\"\n"),

@@ -20,6 +20,8 @@ mod nearest;
 mod outputs;
 mod places;
 mod reader;
+#[cfg(test)]
+mod reference;
 mod root;
 pub mod rule_files;
 mod schema;
@@ -146,7 +148,8 @@ fn rules_of(folder: &Path) -> Result<Arc<crate::rules::RuleSet>, Vec<Mistake>> {
         let file = folder.display().to_string();
         vec![Mistake { file, place: None, key: "rules.dir".into(), problem: error.to_string() }]
     };
-    let files = rule_files::read(&[folder.to_owned()]).map_err(unreadable)?;
+    // An empty directory is one that waits for its first rule.
+    let files = rule_files::list(folder).and_then(|paths| rule_files::read(&paths)).map_err(unreadable)?;
     rule_files::load(&files).map(Arc::new).map_err(|errors| {
         let mistake = |error: crate::rules::RuleError| Mistake {
             place: (error.line > 0).then_some((error.line, 1)),

@@ -44,14 +44,53 @@ impl<'c> Context<'c> {
         if errors.is_empty() {
             return Some(document);
         }
+        // What stands in a table that is there twice is there twice, too: told once.
+        let mut told_until = 0;
         for error in errors {
-            let problem = match error.message() {
-                "duplicate key" => "this key stands here for the second time; delete one of the two".to_owned(),
-                other => format!("this is not TOML: {}", other.replace('\n', ", ")),
-            };
-            self.mistake(error.span().unwrap_or(0..0), "", problem);
+            let span = error.span().unwrap_or(0..0);
+            let is_twice = error.message() == "duplicate key";
+            if is_twice && span.start < told_until {
+                continue;
+            }
+            if is_twice && self.line_at(&span).trim_start().starts_with('[') {
+                told_until = self.text[span.end..].find("\n[").map_or(self.text.len(), |at| span.end + at);
+            }
+            let problem = if is_twice { self.twice(&span) } else { self.no_toml(&span, error.message()) };
+            self.mistake(span, "", problem);
         }
         None
+    }
+
+    /// The line of a place.
+    fn line_at(&self, span: &Range<usize>) -> &'c str {
+        let start = span.start.min(self.text.len());
+        let from = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
+        self.text[from..].lines().next().unwrap_or_default()
+    }
+
+    fn twice(&self, span: &Range<usize>) -> String {
+        let head = |line: &'c str| line.split(['=', ']']).next().unwrap_or_default().trim();
+        let line = head(self.line_at(span));
+        let is_table = line.starts_with('[');
+        let before: Vec<&str> = self.text[..span.start.min(self.text.len())].lines().collect();
+        // A key is looked for in its own table only.
+        let from = if is_table { 0 } else { before.iter().rposition(|line| line.starts_with('[')).unwrap_or(0) };
+        let first = before[from..].iter().position(|other| head(other) == line).filter(|at| from + at + 1 < before.len());
+        let what = if is_table { "table" } else { "key" };
+        let place = first.map(|at| format!(" (first in line {})", from + at + 1)).unwrap_or_default();
+        format!("this {what} stands here for the second time{place}; delete one of the two")
+    }
+
+    fn no_toml(&self, span: &Range<usize>, message: &str) -> String {
+        if let Some((key, value)) = self.line_at(span).split_once('=') {
+            let (key, value) = (key.trim(), value.trim());
+            let is_bare = value.starts_with(|c: char| c.is_alphanumeric() || c == '/' || c == '~') && !value.contains(['"', '\'']);
+            if is_bare && value.contains(|c: char| c.is_alphabetic() || c == '/') {
+                // Not with the value: it may be a secret.
+                return format!("texts, durations and sizes stand in quotes, like {key} = \"...\"");
+            }
+        }
+        format!("this is not TOML: {}", message.replace('\n', ", "))
     }
 
     fn note(&self, span: &Range<usize>, key: &str, problem: impl Into<String>) -> Mistake {
@@ -161,6 +200,14 @@ impl<'s> Section<'s> {
         self.context.found.borrow_mut().entries.push(entry);
     }
 
+    /// Something else than the file decided on the value of a key that was asked for.
+    pub(super) fn overrule(&self, key: &str, literal: String) {
+        for entry in self.context.found.borrow_mut().entries.iter_mut().filter(|entry| entry.section == self.path && entry.key == key) {
+            entry.value = Some(literal.clone());
+            entry.is_set = true;
+        }
+    }
+
     /// Expands a text; notes what cannot be.
     pub(super) fn expand(&self, key: &str, value: &Spanned<DeValue<'s>>) -> Option<Raw> {
         Some(match value.get_ref() {
@@ -245,15 +292,40 @@ impl<'s> Section<'s> {
         let Some(table) = self.table else { return };
         for key in table.keys().filter(|key| !self.known.contains(&key.get_ref().as_ref())) {
             let name = key.get_ref().as_ref();
-            let advice = match nearest(name, &self.known) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => {
-                    let mut known = self.known.clone();
-                    known.sort_unstable();
-                    format!("the keys here are {}", known.join(", "))
-                }
-            };
+            let advice = self.elsewhere(name).or_else(|| nearest(name, &self.known).map(|near| format!("did you mean `{near}`?"))).unwrap_or_else(|| {
+                let mut known = self.known.clone();
+                known.sort_unstable();
+                format!("the keys here are {}", known.join(", "))
+            });
             self.context.mistake(key.span(), &self.path_of(name), format!("unknown key; {advice}"));
+        }
+    }
+}
+
+impl Section<'_> {
+    /// Where a key would be right, if it is one of another table or of another type.
+    fn elsewhere(&self, name: &str) -> Option<String> {
+        let mine: Vec<&str> = self.path.split('.').collect();
+        let (mut types, mut tables) = (Vec::new(), Vec::new());
+        for entry in super::keys(self.context.surroundings).into_iter().filter(|entry| entry.key == name && entry.key != "type") {
+            let mut parts: Vec<&str> = entry.section.split('.').collect();
+            if entry.variant.is_some() {
+                if parts[0] != mine[0] || mine.len() < 2 {
+                    continue;
+                }
+                parts[1] = mine[1];
+            }
+            let path = parts.join(".");
+            if path == self.path {
+                types.push(format!("type = \"{}\"", entry.variant.unwrap_or_default()));
+            } else if entry.variant.is_none() || entry.variant == self.variant {
+                tables.push(if path.is_empty() { "to the top of the file, above all tables".to_owned() } else { format!("into [{path}]") });
+            }
+        }
+        match (&types[..], &tables[..]) {
+            ([], []) => None,
+            ([], tables) => Some(format!("it belongs {}", tables.join(" or "))),
+            (types, _) => Some(format!("it belongs to {}", types.join(" and "))),
         }
     }
 }

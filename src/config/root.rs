@@ -194,10 +194,13 @@ fn connect(config: &mut Config) {
         Destination::File(file) => Some(file.path.clone()),
         Destination::Stdout | Destination::Http(_) => None,
     }));
+    // Rotated files of an output are its name with an ending.
+    let rotated: Vec<String> = own_paths[1..].iter().map(|path| globset::escape(&path.to_string_lossy()) + ".*").collect();
     for input in &mut config.inputs {
         match input {
             Input::Files(options) => {
                 options.own_paths.clone_from(&own_paths);
+                options.exclude.extend_from_slice(&rotated);
                 options.line_bytes_max = config.engine.line_bytes_max;
             }
             Input::Syslog(options) => options.line_bytes_max = config.engine.line_bytes_max,

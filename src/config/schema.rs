@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 
 /// A machine that has nothing: what is generated must be the same everywhere.
-struct Nowhere;
+pub(super) struct Nowhere;
 
 impl Surroundings for Nowhere {
     fn variable(&self, _: &str) -> Option<String> {
@@ -106,7 +106,7 @@ fn describe(entry: &Entry, fields: &mut Map<String, Value>) {
 }
 
 /// What `default.toml` says above a key.
-fn comment_of(entry: &Entry) -> Option<String> {
+pub(super) fn comment_of(entry: &Entry) -> Option<String> {
     commented_keys().into_iter().find(|key| key.is(entry)).map(|key| key.comment)
 }
 
@@ -119,6 +119,7 @@ pub(super) struct CommentedKey {
     pub variant: Option<String>,
     pub key: String,
     /// What stands behind the `=`.
+    #[cfg(test)]
     pub value: String,
     /// The prose above.
     pub comment: String,
@@ -159,7 +160,14 @@ pub(super) fn commented_keys() -> Vec<CommentedKey> {
             if key == "type" {
                 variant = Some(value.trim_matches('"').to_owned());
             }
-            keys.push(CommentedKey { section: section.clone(), variant: variant.clone(), key: key.into(), value: value.into(), comment: comment.clone() });
+            keys.push(CommentedKey {
+                section: section.clone(),
+                variant: variant.clone(),
+                key: key.into(),
+                #[cfg(test)]
+                value: value.into(),
+                comment: comment.clone(),
+            });
         }
         comment.clear();
     }

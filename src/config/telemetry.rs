@@ -45,6 +45,7 @@ pub(super) fn read_log(section: &mut Section<'_>, telemetry: &mut Telemetry) {
     telemetry.log_filter = filter.unwrap_or_else(|| telemetry.log_filter.clone());
     telemetry.log_json = section.choice("format", &["text", "json"], &[false, true], telemetry.log_json);
     if let Some(filter) = section.context.surroundings.variable(FILTER_VARIABLE).filter(|filter| check(filter).is_ok()) {
+        section.overrule("filter", text_literal(&filter));
         telemetry.log_filter = filter;
     }
 }

@@ -41,7 +41,7 @@ impl Surroundings for FakeMachine {
         self.variables.get(name).cloned()
     }
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.files.get(path).cloned().ok_or_else(|| io::Error::from_raw_os_error(2))
     }
     fn exists(&self, path: &Path) -> bool {
         self.files.keys().any(|file| file.starts_with(path))
@@ -157,6 +157,7 @@ fn a_whole_file_becomes_what_it_says() {
     assert_eq!((pods.layout, &pods.own_pod), (Layout::Pods, &Some(("obs".to_owned(), "squelch-x".to_owned()))));
     assert_eq!((files.name.as_str(), files.ignore_older, files.line_bytes_max), ("f", Some(Duration::from_secs(172_800)), 65_536));
     assert_eq!(files.own_paths, [PathBuf::from("/data"), PathBuf::from("/data/out.ndjson")]);
+    assert_eq!(files.exclude, ["/data/out.ndjson.*"], "rotated files of our own are not read either");
     let Destination::Http(http) = &outputs[0].destination else { panic!("{outputs:?}") };
     let Auth::Bearer(token) = &http.auth else { panic!("{:?}", http.auth) };
     assert_eq!((token.expose_secret(), http.headers[0].1.expose_secret()), ("t0k", "k-1"), "the newline of the file is no part of the token");
@@ -199,6 +200,14 @@ fn secrets_are_shown_nowhere() {
 }
 
 #[test]
+fn the_variable_for_the_log_wins_for_one_start() {
+    let machine = || FakeMachine::default().variable("SQUELCH_LOG", "debug");
+    let loaded = load("[log]\nfilter = \"warn\"\n", machine()).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert_eq!(loaded.config.telemetry.log_filter, "debug");
+    assert!(loaded.show().contains("filter = \"debug\"\n"), "{}", loaded.show());
+}
+
+#[test]
 fn what_is_shown_is_a_configuration_with_the_same_effect() {
     let text = "node = \"n\"\n[inputs.a]\ntype = \"file\"\ninclude = [\"/a/*.log\"]\n[outputs.o]\ntype = \"file\"\npath = \"/o\\\"x\"\n[outputs.o.route]\nlabels = { \"k8s.namespace.name\" = \"a-*\" }\n";
     let first = loaded(text);
@@ -217,7 +226,7 @@ fn the_default_file_changes_nothing() {
 
 #[test]
 fn the_default_file_uncommented_is_a_configuration_without_mistakes() {
-    let Reading { found, .. } = root::read(None, "default.toml", &uncommented(), &FakeMachine::default());
+    let Reading { found, .. } = root::read(None, "default.toml", &uncommented(), &FakeMachine::default().file("/etc/squelch/rules.d/mine.toml", b""));
     assert_eq!(found.mistakes, []);
 }
 
@@ -254,11 +263,24 @@ fn uncommented() -> String {
 #[test]
 fn the_schema_in_the_docs_is_the_one_of_the_reader() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/config.schema.json");
-    let schema = super::json_schema();
+    check_docs(file, &super::json_schema());
+}
+
+#[test]
+fn the_reference_in_the_docs_is_the_one_of_the_reader() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/CONFIGURATION.md");
+    let text = std::fs::read_to_string(file).expect("the page is written by hand, but for its last part");
+    let (by_hand, _) = text.split_once(super::reference::BEGIN).expect("a line says where the generated part begins");
+    check_docs(file, &format!("{by_hand}{}", super::reference::markdown()));
+}
+
+/// Compares a file of the docs with what it must be; writes it when asked to.
+fn check_docs(file: &str, expected: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(file, &schema).unwrap();
+        std::fs::write(file, expected).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(file).unwrap_or_default(), schema, "UPDATE_DOCS=1 cargo test --lib config:: writes it anew");
+    let found = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(found == expected, "{file} is out of date; UPDATE_DOCS=1 cargo test --lib config::tests writes it anew");
 }
 
 #[test]

@@ -44,6 +44,9 @@ pub(super) fn read_http(section: &mut Section<'_>) -> Option<HttpOptions> {
 
 fn check_url(text: &str) -> Result<String, String> {
     // What is wrong is told without the text: it may hold a password.
+    if !text.contains("://") {
+        return Err("must begin with http:// or https://, like \"https://logs.example.com/ingest\"".into());
+    }
     let url = reqwest::Url::parse(text).map_err(|error| format!("is no URL ({error}); write for example \"https://logs.example.com/ingest\""))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("must begin with http:// or https://, not {}:", url.scheme()));

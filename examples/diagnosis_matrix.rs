@@ -203,7 +203,15 @@ fn case(random: &mut Random, truth: Truth, instances: usize, carries: Carries, l
         }
     }
     if std::env::var_os("CONFUSION").is_some() && carries.workers == 1 && carries.loss == 0.0 && carries.resolution_ms == 0.0 {
-        println!("CONF {lines} {truth:?} x{instances} {:?} k{}a{}h{} {:?} | {}", verdict.policy, carries.key as u8, carries.attempt as u8, carries.hint as u8, verdict.source, verdict.notes.first().cloned().unwrap_or_default());
+        println!(
+            "CONF {lines} {truth:?} x{instances} {:?} k{}a{}h{} {:?} | {}",
+            verdict.policy,
+            carries.key as u8,
+            carries.attempt as u8,
+            carries.hint as u8,
+            verdict.source,
+            verdict.notes.first().cloned().unwrap_or_default()
+        );
     }
     let is_right = if truth.is_growing() { verdict.policy.is_growing() } else { verdict.policy.is_constant() };
     if std::env::var_os("WRONG").is_some() && verdict.policy != Policy::Unknown && !is_right {
@@ -222,7 +230,10 @@ fn case(random: &mut Random, truth: Truth, instances: usize, carries: Carries, l
             score.lockstep.0 += u32::from((verdict.lockstep == Tri::Yes) == (width < interval / 4.0));
             score.lockstep.1 += 1;
             if std::env::var_os("CONFUSION").is_some() && (verdict.lockstep == Tri::Yes) != (width < interval / 4.0) {
-                println!("LOCK {lines} {truth:?} x{instances} key={} said {:?} width {width:.0} interval {interval:.0} {:?} {}", carries.key, verdict.lockstep, verdict.policy, carries.loss);
+                println!(
+                    "LOCK {lines} {truth:?} x{instances} key={} said {:?} width {width:.0} interval {interval:.0} {:?} {}",
+                    carries.key, verdict.lockstep, verdict.policy, carries.loss
+                );
             }
         }
     }

@@ -172,7 +172,9 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_as_the_same() {
-        for (nanos, text) in [(0, "0s"), (500_000_000, "500ms"), (90_000_000_000, "90s"), (7_200_000_000_000, "2h"), (1, "1ns"), (172_800_000_000_000, "2d")] {
+        for (nanos, text) in
+            [(0, "0s"), (500_000_000, "500ms"), (90_000_000_000, "90s"), (7_200_000_000_000, "2h"), (1, "1ns"), (172_800_000_000_000, "2d")]
+        {
             assert_eq!(write_duration(Duration::from_nanos(nanos)), text);
             assert_eq!(parse_duration(text), Ok(nanos as i64));
         }

@@ -367,7 +367,11 @@ fn a_storm_goes_on_in_the_next_process() {
         let stream = engine.open_stream("orders", true, true);
         for n in process * 600..(process + 1) * 600 {
             let at = START.plus(i64::from(n) * 50 * MILLI);
-            let line = format!("2026-11-23T10:00:{:02}.{:03}Z WARN  [worker-1] c.e.Client - Connection to mq-1:61616 refused, retrying\n", n / 20, n % 20 * 50);
+            let line = format!(
+                "2026-11-23T10:00:{:02}.{:03}Z WARN  [worker-1] c.e.Client - Connection to mq-1:61616 refused, retrying\n",
+                n / 20,
+                n % 20 * 50
+            );
             engine.feed(stream, at.plus(MILLI), line.as_bytes(), &mut told);
         }
         if process == 1 {

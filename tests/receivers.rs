@@ -29,7 +29,8 @@ async fn a_receiver_that_behaves_gets_everything_once() {
     output.finish().await;
     assert_eq!(receiver.taken(), all_uids());
     let head = receiver.heads()[0].to_lowercase();
-    for expected in ["post /in http/1.1", "content-type: application/x-ndjson", "content-encoding: gzip", "idempotency-key: ", "user-agent: squelch/"] {
+    for expected in ["post /in http/1.1", "content-type: application/x-ndjson", "content-encoding: gzip", "idempotency-key: ", "user-agent: squelch/"]
+    {
         assert!(head.contains(expected), "{expected} in {head}");
     }
 }

@@ -95,7 +95,10 @@ impl EngineThread {
             if is_due {
                 commit_at = Instant::now() + self.commit(&mut committing);
             }
-            if inputs_ended && !self.pipeline.is_dirty() && let Some(drained) = self.drained.take() {
+            if inputs_ended
+                && !self.pipeline.is_dirty()
+                && let Some(drained) = self.drained.take()
+            {
                 // The agent may have stopped waiting.
                 let _ = drained.send(());
             }

@@ -185,12 +185,21 @@ fn check_files(options: &file::Options, findings: &mut Findings) {
         Some(first) => findings.note(
             Verdict::Failed,
             &what,
-            format!("{} of {} files cannot be read by this user, for example {}", show_count(unreadable.len() as u64), show_count(count as u64), first.display()),
+            format!(
+                "{} of {} files cannot be read by this user, for example {}",
+                show_count(unreadable.len() as u64),
+                show_count(count as u64),
+                first.display()
+            ),
         ),
         None => findings.note(Verdict::Fine, &what, format!("{} files, all readable", show_count(count as u64))),
     }
     if count > options.files_max {
-        findings.note(Verdict::Warning, &what, format!("{} files, and files_max is {}: some will wait", show_count(count as u64), show_count(options.files_max as u64)));
+        findings.note(
+            Verdict::Warning,
+            &what,
+            format!("{} files, and files_max is {}: some will wait", show_count(count as u64), show_count(options.files_max as u64)),
+        );
     }
     for folder in files.unreadable_folders {
         findings.note(Verdict::Warning, &what, format!("{} cannot be listed by this user", folder.display()));
@@ -250,7 +259,11 @@ fn check_journal(options: &journald::Options, findings: &mut Findings) {
     let what = format!("inputs.{}", options.name);
     match ThisMachine.program(&options.journalctl) {
         Some(program) => findings.note(Verdict::Fine, &what, format!("by {}", program.display())),
-        None => findings.note(Verdict::Failed, &what, format!("the program {} is not there; install systemd's journalctl, or delete this input", options.journalctl.display())),
+        None => findings.note(
+            Verdict::Failed,
+            &what,
+            format!("the program {} is not there; install systemd's journalctl, or delete this input", options.journalctl.display()),
+        ),
     }
     if let Some(folder) = options.directory.as_ref().filter(|folder| !folder.is_dir()) {
         findings.note(Verdict::Failed, &what, format!("{} is no directory", folder.display()));

@@ -315,7 +315,8 @@ mod tests {
 
     #[test]
     fn the_json_form_carries_positions() {
-        let value: serde_json::Value = serde_json::from_slice(&explained(b"retrying in 5s", &Classifier::new(None), OutputFormat::Json, Style::default())).unwrap();
+        let value: serde_json::Value =
+            serde_json::from_slice(&explained(b"retrying in 5s", &Classifier::new(None), OutputFormat::Json, Style::default())).unwrap();
         assert_eq!(value["line"], "retrying in 5s");
         assert_eq!(value["message"]["end"], 14);
         assert_eq!(value["fingerprint"].as_str().unwrap().len(), 16);

@@ -26,10 +26,10 @@ use clap::{CommandFactory, Parser};
 use fingerprint::FingerprintOptions;
 use options::{Command, FingerprintArguments};
 use simulate::SimulateArgs;
-use store::StoreArguments;
 use std::io::{self, BufReader, BufWriter, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
+use store::StoreArguments;
 
 /// Runs squelch with the arguments of this process.
 #[must_use]

@@ -431,7 +431,11 @@ fn parse_literal(text: &str) -> Result<String, String> {
 }
 
 fn parse_command(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() { Err("there is no command in it; write for example 'curl -sd @- https://hook', or leave the option out".into()) } else { Ok(text.into()) }
+    if text.trim().is_empty() {
+        Err("there is no command in it; write for example 'curl -sd @- https://hook', or leave the option out".into())
+    } else {
+        Ok(text.into())
+    }
 }
 
 #[cfg(test)]

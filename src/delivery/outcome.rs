@@ -106,7 +106,9 @@ impl Outcome {
     pub fn code(&self) -> Code {
         match self {
             Self::Delivered { status: 0 } => Code::Word("ok"),
-            Self::Delivered { status } | Self::Refused { status, .. } | Self::Rejected { status, .. } | Self::Busy { status, .. } => Code::Status(*status),
+            Self::Delivered { status } | Self::Refused { status, .. } | Self::Rejected { status, .. } | Self::Busy { status, .. } => {
+                Code::Status(*status)
+            }
             Self::Partial { .. } => Code::Word("partial"),
             Self::TooLarge { .. } => Code::Status(413),
             Self::Unreachable { kind, .. } => Code::Word(kind.as_str()),

@@ -315,10 +315,7 @@ impl<E: Encoder, S: Sender> Task<E, S> {
     }
 
     /// Reads the store on a thread that may block. A failure is no end: it is tried again.
-    async fn read(
-        &mut self,
-        mut read: impl FnMut(&mut dyn Batches) -> Result<Vec<Batch>, ReadError> + Send + 'static,
-    ) -> Result<Vec<Batch>, Ended> {
+    async fn read(&mut self, mut read: impl FnMut(&mut dyn Batches) -> Result<Vec<Batch>, ReadError> + Send + 'static) -> Result<Vec<Batch>, Ended> {
         loop {
             let mut batches = self.batches.take().expect("it is put back after each read");
             let (returned, result, again) = tokio::task::spawn_blocking(move || {

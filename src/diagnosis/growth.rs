@@ -43,11 +43,8 @@ fn points_at(lane: &Lane, open: &[(usize, i64)], least: u64, quantile: f64) -> V
         if place.counts.total() < least {
             break;
         }
-        let waiting: Vec<i16> = open
-            .iter()
-            .filter(|wait| wait.0 == position && (wait.1 as f64) < GONE * longest * 1e6)
-            .map(|wait| interval_bucket(wait.1))
-            .collect();
+        let waiting: Vec<i16> =
+            open.iter().filter(|wait| wait.0 == position && (wait.1 as f64) < GONE * longest * 1e6).map(|wait| interval_bucket(wait.1)).collect();
         // Too many still wait: longer than anything seen, that is all.
         let Some(found) = survival_quantile(&place.counts, &waiting, quantile) else { break };
         let plain = place.typical_ms();
@@ -120,7 +117,8 @@ fn fit(row: &[Point], spread: f64, growths: &[f64], rise: impl Fn(f64, f64) -> f
         for halves in 2..=2 * row.len() {
             let cap_at = halves as f64 / 2.0;
             let of = |position: usize| rise(growth, (position as f64).min(cap_at));
-            let start = row.iter().zip(&weights).enumerate().map(|(at, (point, weight))| weight * (point.ms.max(0.01).ln() - of(at))).sum::<f64>() / all;
+            let start =
+                row.iter().zip(&weights).enumerate().map(|(at, (point, weight))| weight * (point.ms.max(0.01).ln() - of(at))).sum::<f64>() / all;
             let error = row
                 .iter()
                 .zip(&weights)

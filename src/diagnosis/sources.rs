@@ -2,8 +2,8 @@
 //! worker, volleys, trend.
 
 use super::chains::{Lane, Position, SAME_ATTEMPT};
-use super::histogram::{Counts, interval_bounds, interval_bucket, ratio_bounds};
 use super::growth::{self, Point};
+use super::histogram::{Counts, interval_bounds, interval_bucket, ratio_bounds};
 use super::shape::{Shape, median, shape};
 use super::verdict::{LockStep, Source, Tri, show_ms, show_row};
 use super::{Diagnosis, merged};

@@ -61,7 +61,8 @@ fn hash(piece: &[u8]) -> u16 {
 impl Prefilter {
     /// For these rules; candidates are their indices.
     pub(super) fn new(rules: &[Arc<Rule>]) -> Self {
-        let lower = |literals: &[String]| literals.iter().map(|literal| literal.to_ascii_lowercase().into_bytes().into_boxed_slice()).collect::<Vec<_>>();
+        let lower =
+            |literals: &[String]| literals.iter().map(|literal| literal.to_ascii_lowercase().into_bytes().into_boxed_slice()).collect::<Vec<_>>();
         let rules: Vec<_> = rules.iter().map(|rule| (lower(&rule.literals), lower(&rule.any))).collect();
         let mut by_text: BTreeMap<&[u8], Vec<u32>> = BTreeMap::new();
         for (index, (literals, any)) in rules.iter().enumerate() {
@@ -127,7 +128,8 @@ impl Prefilter {
         let first = self.pieces.partition_point(|piece| piece.hash < hash);
         for piece in self.pieces[first..].iter().take_while(|piece| piece.hash == hash) {
             let anchor = &self.anchors[usize::from(piece.literal)];
-            let is_there = at.checked_sub(usize::from(piece.offset)).and_then(|from| message.get(from..)).is_some_and(|rest| rest.starts_with(&anchor.text));
+            let is_there =
+                at.checked_sub(usize::from(piece.offset)).and_then(|from| message.get(from..)).is_some_and(|rest| rest.starts_with(&anchor.text));
             if is_there {
                 found.extend_from_slice(&anchor.rules);
             }

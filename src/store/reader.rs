@@ -139,7 +139,9 @@ impl Reader {
         let kinds = if kinds.is_empty() { ALL } else { kinds.iter().fold(0, |all, kind| all | kind.bit()) };
         match self.search(Cursor::at(from), kinds, 0)? {
             Found::NothingBefore(_) => Ok(None),
-            Found::Batch(batch) => Ok(self.cached.as_ref().filter(|(cached, ..)| *cached == batch.number).map(|(number, _, records)| (*number, records.clone()))),
+            Found::Batch(batch) => {
+                Ok(self.cached.as_ref().filter(|(cached, ..)| *cached == batch.number).map(|(number, _, records)| (*number, records.clone())))
+            }
         }
     }
 
@@ -187,7 +189,8 @@ impl Reader {
             "SELECT (SELECT max(number) FROM batches), EXISTS (SELECT 1 FROM batches
              WHERE number >= ?1 AND kinds & ?2 != 0 AND (only_output IS NULL OR only_output = ?3))",
         )?;
-        let (newest, has_come): (Option<i64>, bool) = statement.query_row((after.batch.0, kinds, &self.output), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (newest, has_come): (Option<i64>, bool) =
+            statement.query_row((after.batch.0, kinds, &self.output), |row| Ok((row.get(0)?, row.get(1)?)))?;
         let end = newest.map_or(after, |newest| Cursor::at(BatchNumber(newest + 1)));
         Ok(Found::NothingBefore(if has_come { after } else { end.max(after) }))
     }

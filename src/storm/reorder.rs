@@ -61,7 +61,11 @@ impl Reorder {
         *(if before == NONE { &mut queue.first } else { &mut self.places[usize::from(before)].after }) = at;
         *(if after == NONE { &mut queue.last } else { &mut self.places[usize::from(after)].before }) = at;
         let place = Place { observation, slot: Some(slot), before, after };
-        if self.next == self.places.len() { self.places.push(place) } else { self.places[self.next] = place }
+        if self.next == self.places.len() {
+            self.places.push(place)
+        } else {
+            self.places[self.next] = place
+        }
         self.next = (self.next + 1) % PLACES;
     }
 

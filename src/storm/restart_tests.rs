@@ -19,9 +19,8 @@ struct Run {
 
 impl Run {
     fn new(templates: &[(&str, Class)]) -> Self {
-        let fingerprints = (templates.iter())
-            .map(|(template, class)| Arc::new(Fingerprint::new(Severity::Warn, *template, *class, ClassSource::Guess)))
-            .collect();
+        let fingerprints =
+            (templates.iter()).map(|(template, class)| Arc::new(Fingerprint::new(Severity::Warn, *template, *class, ClassSource::Guess))).collect();
         Self { storms: Storms::new(StormOptions::default()), fingerprints, told: Vec::new() }
     }
 
@@ -33,7 +32,6 @@ impl Run {
             index: FingerprintIndex(which as u32),
             stream: StreamId(0),
             arrival: at,
-            place: Default::default(),
             working: at,
             event: None,
             feeds_rate: true,

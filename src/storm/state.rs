@@ -258,7 +258,12 @@ impl Storms {
 
     /// Goes on with what another process knew. Nothing may have been observed yet. `now`: the time of the restart; `index_of` gives each
     /// fingerprint its key (asked in the order of [`StormsState::fingerprints`]). What cannot be read is left out.
-    pub fn restore(&mut self, state: &StormsState, now: UnixNanos, mut index_of: impl FnMut(&FingerprintState) -> (FingerprintIndex, Arc<Fingerprint>)) {
+    pub fn restore(
+        &mut self,
+        state: &StormsState,
+        now: UnixNanos,
+        mut index_of: impl FnMut(&FingerprintState) -> (FingerprintIndex, Arc<Fingerprint>),
+    ) {
         for told in state.incidents.iter().take(INCIDENTS_MAX) {
             let known: Vec<_> = told.members.iter().take(MEMBERS_MAX).map(|member| index_of(&member.fingerprint)).collect();
             let Some((incident, slots)) = self.incident_of(told, &known) else { continue };
@@ -299,10 +304,8 @@ impl Storms {
         incident.baseline = told.baseline;
         incident.timeline = Timeline { start: told.timeline.0, width: told.timeline.1.max(1), cells: told.timeline.2.clone() };
         incident.peak = told.peak;
-        incident.trigger = told
-            .trigger
-            .as_ref()
-            .map(|trigger| Trigger { fingerprint: Arc::new(trigger.fingerprint.to_fingerprint()), at: UnixNanos(trigger.at) });
+        incident.trigger =
+            told.trigger.as_ref().map(|trigger| Trigger { fingerprint: Arc::new(trigger.fingerprint.to_fingerprint()), at: UnixNanos(trigger.at) });
         incident.people = People::of_state(&told.people);
         incident.last = told.last;
         incident.fell_at = told.fell_at;

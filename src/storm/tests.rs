@@ -222,7 +222,6 @@ fn tables_are_bounded() {
     assert!(world.storms.slots.iter().flatten().count() <= 4096);
     let diagnosed = world.storms.slots.iter().flatten().filter(|slot| slot.diagnosis.is_some()).count();
     assert!(diagnosed == world.storms.diagnosed && diagnosed <= 512);
-    
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::inputs::file::{Layout, Options};
 pub(super) const TYPE: InputType = InputType { word: "kubernetes", read };
 
 /// Where every kubelet keeps them.
-const INCLUDE: &str = "/var/log/pods/*/*/*.log";
+const INCLUDE: &str = "/var/log/pods/*/*/*.log*";
 
 fn read(section: &mut Section<'_>, name: &str) -> Option<Input> {
     let include = section.texts("include", &[INCLUDE.to_owned()], "/var/log/pods/shop_*/*/*.log", check_glob);

@@ -29,7 +29,12 @@ pub(super) fn read(section: &mut Section<'_>) -> Options {
     let table = |section: &mut Section<'_>, key, default: usize| to_usize(section.count(key, default as u64, 1..=TABLE_MAX));
     let options = Options {
         mode: section.choice("mode", &["collapse", "observe"], &[Mode::Collapse, Mode::Observe], defaults.mode),
-        window_ns: nanos(section.duration_of("window", ns(defaults.window_ns), &WINDOWS, "windows lie on one grid so that summaries of different nodes add up")),
+        window_ns: nanos(section.duration_of(
+            "window",
+            ns(defaults.window_ns),
+            &WINDOWS,
+            "windows lie on one grid so that summaries of different nodes add up",
+        )),
         keep_first: section.count("keep_first", defaults.keep_first, 1..=1000),
         guess_in_10s: section.count("guess_in_10s", defaults.guess_in_10s, 0..=TABLE_MAX),
         guess_in_10min: section.count("guess_in_10min", defaults.guess_in_10min, 0..=TABLE_MAX),
@@ -57,7 +62,9 @@ pub(super) fn read(section: &mut Section<'_>) -> Options {
 }
 
 fn literals(section: &mut Section<'_>, key: &'static str, default: &[String]) -> Vec<String> {
-    let check = |text: &str| if text.is_empty() { Err("an empty text is in every record; write a word that is in those you mean".to_owned()) } else { Ok(()) };
+    let check = |text: &str| {
+        if text.is_empty() { Err("an empty text is in every record; write a word that is in those you mean".to_owned()) } else { Ok(()) }
+    };
     section.texts(key, default, "GET /healthz", check).into_iter().map(|at| at.value).collect()
 }
 

@@ -66,7 +66,9 @@ fn value(inside: &str, surroundings: &dyn Surroundings, files: &mut Vec<PathBuf>
                 return Err(format!("`{name}` is no name of a variable; write for example ${{env:TOKEN}}"));
             }
             surroundings.variable(name).or_else(|| otherwise.map(str::to_owned)).ok_or_else(|| {
-                format!("the variable {name} is not set; set it where squelch is started, or write ${{env:{name}:-text}} with a text to use without it")
+                format!(
+                    "the variable {name} is not set; set it where squelch is started, or write ${{env:{name}:-text}} with a text to use without it"
+                )
             })
         }
         Some(("file", path)) => {

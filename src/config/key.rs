@@ -69,7 +69,9 @@ impl Kind {
                 let like = Duration::from_secs(10).clamp(*least, *most);
                 format!("a duration in quotes, like {key} = \"{}\"{}", write_duration(like), if *off { ", or \"off\"" } else { "" })
             }
-            Self::Durations(list) => format!("a duration in quotes, like {key} = \"{}\"", list.first().map(|d| write_duration(*d)).unwrap_or_default()),
+            Self::Durations(list) => {
+                format!("a duration in quotes, like {key} = \"{}\"", list.first().map(|d| write_duration(*d)).unwrap_or_default())
+            }
             Self::Size { least, most } => format!("a size, like {key} = \"{}\"", write_size((1 << 20).clamp(*least, *most))),
             Self::Count { least, most } => format!("a whole number, like {key} = {}", 10.clamp(*least, *most)),
             Self::Ratio { most, .. } => format!("a number, like {key} = {:?}", most.min(0.1)),

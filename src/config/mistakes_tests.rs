@@ -98,7 +98,10 @@ const MISTAKES: &[(&str, &str)] = &[
     ("a header with a blank", "[outputs.a]\ntype = \"http\"\nurl = \"https://x\"\nheaders = { \"X Y\" = \"a\" }\n"),
     ("headers that are a list", "[outputs.a]\ntype = \"http\"\nurl = \"https://x\"\nheaders = [\"X: a\"]\n"),
     ("a header of two lines", "[outputs.a]\ntype = \"http\"\nurl = \"https://x\"\nheaders = { X = \"a\\nb\" }\n"),
-    ("two ways to say who we are", "[outputs.a]\ntype = \"http\"\nurl = \"https://x\"\n[outputs.a.auth]\ntoken = \"${env:TOKEN}\"\ntoken_file = \"/t\"\n"),
+    (
+        "two ways to say who we are",
+        "[outputs.a]\ntype = \"http\"\nurl = \"https://x\"\n[outputs.a.auth]\ntoken = \"${env:TOKEN}\"\ntoken_file = \"/t\"\n",
+    ),
     ("a user without a password", "[outputs.a]\ntype = \"http\"\nurl = \"https://x\"\n[outputs.a.auth]\nuser = \"ada\"\n"),
     ("an empty token", "[outputs.a]\ntype = \"http\"\nurl = \"https://x\"\n[outputs.a.auth]\ntoken = \"\"\n"),
     (
@@ -106,7 +109,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "[outputs.a]\ntype = \"http\"\nurl = \"https://x\"\nheaders = { authorization = \"a\" }\n[outputs.a.auth]\ntoken = \"${env:TOKEN}\"\n",
     ),
     ("a certificate without its key", "[outputs.a]\ntype = \"http\"\nurl = \"https://x\"\n[outputs.a.tls]\ncert_file = \"/c.pem\"\n"),
-    ("whom to trust and trust in anybody", "[outputs.a]\ntype = \"http\"\nurl = \"https://x\"\n[outputs.a.tls]\nca_file = \"/c\"\ninsecure_skip_verify = true\n"),
+    (
+        "whom to trust and trust in anybody",
+        "[outputs.a]\ntype = \"http\"\nurl = \"https://x\"\n[outputs.a.tls]\nca_file = \"/c\"\ninsecure_skip_verify = true\n",
+    ),
     ("a backoff that begins above its cap", "[outputs.a]\ntype = \"stdout\"\n[outputs.a.delivery]\nbackoff_base = \"10s\"\nbackoff_cap = \"1s\"\n"),
     ("a timeout that is shorter than a part of it", "[outputs.a]\ntype = \"stdout\"\n[outputs.a.delivery]\ntimeout = \"1s\"\n"),
     ("a kind of record that is not known", "[outputs.a]\ntype = \"stdout\"\n[outputs.a.route]\nkinds = [\"summaries\"]\n"),
@@ -172,11 +178,16 @@ fn a_file_that_cannot_be_read_says_so() {
         let machine = FakeMachine::default().file("/c.toml", text);
         super::load_on(Some(std::path::Path::new("/c.toml")), &machine).err().map(|mistakes| mistakes.to_string()).unwrap_or_default()
     };
-    assert_eq!(told(b"node = \"a\"\n# \xff\n"), "/c.toml: is not UTF-8: byte 13 (in line 2) belongs to no sign; save it as UTF-8\n1 mistake in the configuration");
+    assert_eq!(
+        told(b"node = \"a\"\n# \xff\n"),
+        "/c.toml: is not UTF-8: byte 13 (in line 2) belongs to no sign; save it as UTF-8\n1 mistake in the configuration"
+    );
     assert!(told(&vec![b'#'; (1 << 20) + 1]).contains("has 1048577 bytes, at most 1048576 are read"));
     let missing = super::load_on(Some(std::path::Path::new("/none.toml")), &FakeMachine::default()).err().map(|mistakes| mistakes.to_string());
     assert_eq!(
         missing.as_deref(),
-        Some("/none.toml: cannot be read: no such file or directory; `squelch config print-default` prints a file to begin with\n1 mistake in the configuration")
+        Some(
+            "/none.toml: cannot be read: no such file or directory; `squelch config print-default` prints a file to begin with\n1 mistake in the configuration"
+        )
     );
 }

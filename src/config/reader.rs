@@ -263,12 +263,17 @@ impl<'s> Section<'s> {
         for (name, value) in entries {
             let path = format!("{key}.{}", name.get_ref());
             let DeValue::Table(table) = value.get_ref() else {
-                let problem = format!("expected a table, found {}; write [{key}.NAME] with a name of yours and put its keys below", name_of(value.get_ref()));
+                let problem =
+                    format!("expected a table, found {}; write [{key}.NAME] with a name of yours and put its keys below", name_of(value.get_ref()));
                 self.context.mistake(name.span(), &path, problem);
                 continue;
             };
             if !is_name(name.get_ref()) {
-                self.context.mistake(name.span(), &path, "a name has 1 to 64 of the signs a-z, A-Z, 0-9, `_` and `-`; it stands in metrics and in the store");
+                self.context.mistake(
+                    name.span(),
+                    &path,
+                    "a name has 1 to 64 of the signs a-z, A-Z, 0-9, `_` and `-`; it stands in metrics and in the store",
+                );
             }
             let mut section = Section::new(self.context, Some(table), path, None, name.span());
             found.extend(read(name.get_ref(), &mut section));
@@ -292,11 +297,12 @@ impl<'s> Section<'s> {
         let Some(table) = self.table else { return };
         for key in table.keys().filter(|key| !self.known.contains(&key.get_ref().as_ref())) {
             let name = key.get_ref().as_ref();
-            let advice = self.elsewhere(name).or_else(|| nearest(name, &self.known).map(|near| format!("did you mean `{near}`?"))).unwrap_or_else(|| {
-                let mut known = self.known.clone();
-                known.sort_unstable();
-                format!("the keys here are {}", known.join(", "))
-            });
+            let advice =
+                self.elsewhere(name).or_else(|| nearest(name, &self.known).map(|near| format!("did you mean `{near}`?"))).unwrap_or_else(|| {
+                    let mut known = self.known.clone();
+                    known.sort_unstable();
+                    format!("the keys here are {}", known.join(", "))
+                });
             self.context.mistake(key.span(), &self.path_of(name), format!("unknown key; {advice}"));
         }
     }

@@ -1,8 +1,8 @@
 //! The last part of `docs/CONFIGURATION.md`: every key, made from the calls that read the file and the comments of `default.toml`.
 
 use super::key::{Entry, Kind};
-use super::schema::{Nowhere, comment_of};
 use super::keys;
+use super::schema::{Nowhere, comment_of};
 use std::fmt::Write;
 
 /// What begins the generated part.

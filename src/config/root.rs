@@ -32,16 +32,18 @@ pub(super) fn read(path: Option<&Path>, file: &str, text: &str, surroundings: &d
     let mut top = Section::top(&context, Some(&document));
     let mut config = read_top(&mut top, path);
     let inputs = top.named("inputs", |name, section| inputs::read(name, section).map(|input| (input, section.span.clone(), section.path.clone())));
-    let outputs = top.named("outputs", |name, section| outputs::read(name, section).map(|output| (output, section.span.clone(), section.path.clone())));
+    let outputs =
+        top.named("outputs", |name, section| outputs::read(name, section).map(|output| (output, section.span.clone(), section.path.clone())));
     read_telemetry(&mut top, &mut config.telemetry);
     let (has_inputs, has_outputs) = (top.has("inputs"), top.has("outputs"));
     top.finish();
     check_inputs(&context, &inputs);
     check_outputs(&context, &outputs);
     let is_fine = context.found.borrow().mistakes.is_empty();
-    for (is_there, is_empty, key, instead) in
-        [(has_inputs, inputs.is_empty(), "inputs", "read what this machine has"), (has_outputs, outputs.is_empty(), "outputs", "write to standard output")]
-    {
+    for (is_there, is_empty, key, instead) in [
+        (has_inputs, inputs.is_empty(), "inputs", "read what this machine has"),
+        (has_outputs, outputs.is_empty(), "outputs", "write to standard output"),
+    ] {
         // One that could not be read is none, too, and was told of.
         if is_fine && is_there && is_empty {
             context.mistake(0..0, key, format!("is empty; write [{key}.NAME] with a type, or delete the table to {instead}"));
@@ -109,7 +111,10 @@ fn read_rules(section: &mut Section<'_>) -> Option<PathBuf> {
     let default = places::rules_dir(surroundings);
     let given = section.optional_path("dir", "/etc/squelch/rules.d");
     if let Some(folder) = given.as_deref().filter(|folder| !surroundings.exists(folder)) {
-        section.mistake("dir", format!("{} is not there; make the directory, or delete the key to use the rules that are compiled in", folder.display()));
+        section.mistake(
+            "dir",
+            format!("{} is not there; make the directory, or delete the key to use the rules that are compiled in", folder.display()),
+        );
     }
     given.or(default)
 }
@@ -136,7 +141,9 @@ fn check_inputs(context: &Context<'_>, inputs: &[Placed<Input>]) {
         match input {
             Input::Stdin => claim("stdin".into(), &|first| format!("reads standard input, and so does [{first}]; delete one of them")),
             Input::Journal(options) => {
-                claim(format!("journal {:?} {:?}", options.directory, options.units), &|first| format!("reads the same journal as [{first}]; delete one of them"));
+                claim(format!("journal {:?} {:?}", options.directory, options.units), &|first| {
+                    format!("reads the same journal as [{first}]; delete one of them")
+                });
             }
             Input::Syslog(options) => {
                 let place = match &options.listen {

@@ -80,7 +80,9 @@ fn value(entry: &Entry) -> Value {
     let mut schema = match entry.kind {
         Kind::Duration { .. } => json!({ "type": "string", "examples": ["10s", "500ms", "5m"] }),
         Kind::Durations(list) => json!({ "enum": list.iter().map(|d| write_duration(*d)).collect::<Vec<_>>() }),
-        Kind::Size { least, most } => json!({ "anyOf": [{ "type": "string" }, { "type": "integer", "minimum": least, "maximum": most }], "examples": ["64KiB", "1MiB"] }),
+        Kind::Size { least, most } => {
+            json!({ "anyOf": [{ "type": "string" }, { "type": "integer", "minimum": least, "maximum": most }], "examples": ["64KiB", "1MiB"] })
+        }
         Kind::Count { least, most } => json!({ "type": "integer", "minimum": least, "maximum": most }),
         Kind::Ratio { least, most } => json!({ "type": "number", "minimum": least, "maximum": most }),
         Kind::Boolean => json!({ "type": "boolean" }),

@@ -39,7 +39,9 @@ pub(super) fn read_log(section: &mut Section<'_>, telemetry: &mut Telemetry) {
     let check = |text: &str| match tracing_subscriber::EnvFilter::builder().parse(text) {
         Ok(_) if !text.trim().is_empty() => Ok(text.to_owned()),
         Ok(_) => Err("is empty; write a level, like \"info\"".to_owned()),
-        Err(error) => Err(format!("{} is no filter ({error}); write a level like \"info\", or parts like \"info,squelch::outputs=debug\"", text_literal(text))),
+        Err(error) => {
+            Err(format!("{} is no filter ({error}); write a level like \"info\", or parts like \"info,squelch::outputs=debug\"", text_literal(text)))
+        }
     };
     let filter = section.text("filter", &telemetry.log_filter, "info,squelch::outputs=debug", check);
     telemetry.log_filter = filter.unwrap_or_else(|| telemetry.log_filter.clone());

@@ -82,7 +82,8 @@ fn without_a_file_the_agent_reads_what_the_machine_has_each_line_once() {
     let plain = files(&["/var/log/*.log", "/var/log/*/*.log", "/var/log/syslog", "/var/log/messages"]);
     assert_eq!(inputs_of(FakeMachine::default()), [plain]);
 
-    let node = FakeMachine::default().file("/var/log/pods/a/b/0.log", b"").file("/var/log/journal/1/system.journal", b"").file("/usr/bin/journalctl", b"");
+    let node =
+        FakeMachine::default().file("/var/log/pods/a/b/0.log", b"").file("/var/log/journal/1/system.journal", b"").file("/usr/bin/journalctl", b"");
     let found = inputs_of(node);
     assert_eq!(found[0], ("kubernetes".to_owned(), vec!["/var/log/pods/*/*/*.log".to_owned()]));
     assert_eq!(found[1].0, "journald");
@@ -101,7 +102,11 @@ fn the_configuration_is_looked_for_where_people_put_it() {
         .file("/etc/squelch/squelch.toml", b"")
         .file("/home/ada/.config/squelch/squelch.toml", b"");
     assert_eq!(find(everywhere.clone(), Some("my.toml")), Some("my.toml".into()));
-    assert_eq!(find(everywhere.clone().variable("SQUELCH_CONFIG", "/x.toml"), None), Some("/x.toml".into()), "what is named need not be there to be meant");
+    assert_eq!(
+        find(everywhere.clone().variable("SQUELCH_CONFIG", "/x.toml"), None),
+        Some("/x.toml".into()),
+        "what is named need not be there to be meant"
+    );
     assert_eq!(find(everywhere, None), Some("/etc/squelch/squelch.toml".into()));
     let of_user = FakeMachine::default().variable("HOME", "/home/ada").file("/home/ada/.config/squelch/squelch.toml", b"");
     assert_eq!(find(of_user, None), Some("/home/ada/.config/squelch/squelch.toml".into()));
@@ -119,7 +124,8 @@ fn the_state_goes_where_systemd_root_and_users_expect_it() {
 
 #[test]
 fn a_whole_file_becomes_what_it_says() {
-    let machine = FakeMachine::default().variable("KEY", "k-1").variable("POD_NAME", "squelch-x").variable("POD_NAMESPACE", "obs").file("/run/token", b"t0k\n");
+    let machine =
+        FakeMachine::default().variable("KEY", "k-1").variable("POD_NAME", "squelch-x").variable("POD_NAMESPACE", "obs").file("/run/token", b"t0k\n");
     let text = r#"
         node = "n-1"
         state_dir = "/data"
@@ -149,7 +155,8 @@ fn a_whole_file_becomes_what_it_says() {
         type = "file"
         path = "/data/out.ndjson"
     "#;
-    let Config { node, engine, inputs, outputs, store, reload_every, .. } = load(text, machine).unwrap_or_else(|mistakes| panic!("{mistakes}")).config;
+    let Config { node, engine, inputs, outputs, store, reload_every, .. } =
+        load(text, machine).unwrap_or_else(|mistakes| panic!("{mistakes}")).config;
     assert_eq!((node.as_str(), engine.mode, engine.window_ns, engine.line_bytes_max), ("n-1", Mode::Observe, 40_000_000_000, 65_536));
     assert_eq!((engine.drop, reload_every, store.directory), (vec!["GET /healthz".to_owned()], Duration::ZERO, "/data".into()));
     assert_ne!(engine.node, 0, "ids of storms differ between nodes");
@@ -194,7 +201,10 @@ fn secrets_are_shown_nowhere() {
         "/etc/squelch/squelch.toml:5:33: outputs.a.headers.X-Api-Key: holds a secret, and everybody on this machine may read the file; \
          chmod 600 it, or write ${env:NAME} or ${file:PATH} instead"
     );
-    let broken = load("[telemetry]\napi_token = \"s3cret\"\nlisten = \"s3cret\"\n[engine]\nwindow = \"${env:KEY}\"", FakeMachine::default().variable("KEY", "s3cret-1"));
+    let broken = load(
+        "[telemetry]\napi_token = \"s3cret\"\nlisten = \"s3cret\"\n[engine]\nwindow = \"${env:KEY}\"",
+        FakeMachine::default().variable("KEY", "s3cret-1"),
+    );
     let told = broken.err().map(|mistakes| format!("{mistakes} {mistakes:?}")).expect("a listener that is none");
     assert!(!told.contains("s3cret-1"), "{told}");
 }
@@ -237,7 +247,8 @@ fn the_default_file_has_each_key_explained_at_its_default_and_no_other() {
     let entries: Vec<Entry> = keys(&machine).into_iter().filter(|entry| !is_table_of_every_output(entry)).collect();
     let written: Vec<CommentedKey> = commented_keys().into_iter().filter(|key| key.key != "type").collect();
     let name = |section: &str, variant: Option<&str>, key: &str| format!("[{section}] ({}) {key}", variant.unwrap_or("-"));
-    let known: BTreeSet<String> = entries.iter().filter(|entry| entry.key != "type").map(|entry| name(&entry.section, entry.variant, entry.key)).collect();
+    let known: BTreeSet<String> =
+        entries.iter().filter(|entry| entry.key != "type").map(|entry| name(&entry.section, entry.variant, entry.key)).collect();
     let explained: BTreeSet<String> = written.iter().map(|key| name(&key.section, key.variant.as_deref(), &key.key)).collect();
     assert_eq!(known.difference(&explained).collect::<Vec<_>>(), Vec::<&String>::new(), "keys that default.toml does not explain");
     assert_eq!(explained.difference(&known).collect::<Vec<_>>(), Vec::<&String>::new(), "keys of default.toml that nobody asks for");

@@ -1,9 +1,9 @@
 //! The kinds of values that a key can have: read, checked, remembered.
 
-use super::key::{Entry, Kind, text_literal, texts_literal};
-use super::reader::{At, Raw, Section, name_of};
-use super::nearest::nearest;
 use super::key::quoted;
+use super::key::{Entry, Kind, text_literal, texts_literal};
+use super::nearest::nearest;
+use super::reader::{At, Raw, Section, name_of};
 use crate::units::{parse_duration, parse_size, write_duration, write_size};
 use secrecy::SecretString;
 use std::ops::RangeInclusive;
@@ -26,7 +26,14 @@ enum Need<T> {
 type Parsed<T> = Result<Option<T>, String>;
 
 impl<'s> Section<'s> {
-    fn read<T>(&mut self, key: &'static str, kind: Kind, need: Need<T>, parse: impl FnOnce(Raw) -> Parsed<T>, show: impl Fn(&T) -> String) -> Option<T> {
+    fn read<T>(
+        &mut self,
+        key: &'static str,
+        kind: Kind,
+        need: Need<T>,
+        parse: impl FnOnce(Raw) -> Parsed<T>,
+        show: impl Fn(&T) -> String,
+    ) -> Option<T> {
         let value = self.value(key);
         let (default, is_required) = match need {
             Need::Default(value) => (Some(value), false),
@@ -84,7 +91,8 @@ impl<'s> Section<'s> {
                 None
             }
             Err(problem) => {
-                let problem = as_written.map_or_else(|| problem.clone(), |written| format!("what `{written}` stands for is not {}", kind.expected(key)));
+                let problem =
+                    as_written.map_or_else(|| problem.clone(), |written| format!("what `{written}` stands for is not {}", kind.expected(key)));
                 self.mistake(key, problem);
                 None
             }
@@ -112,7 +120,12 @@ impl<'s> Section<'s> {
             Some(found) if list.contains(&found) => Ok(Some(found)),
             Some(found) => {
                 let near = list.iter().min_by_key(|allowed| allowed.abs_diff(found)).copied().unwrap_or(default);
-                Err(format!("\"{}\" is not allowed: {why}; use {} (the nearest is \"{}\")", write_duration(found), Kind::Durations(list).range(), write_duration(near)))
+                Err(format!(
+                    "\"{}\" is not allowed: {why}; use {} (the nearest is \"{}\")",
+                    write_duration(found),
+                    Kind::Durations(list).range(),
+                    write_duration(near)
+                ))
             }
         };
         self.read(key, Kind::Durations(list), Need::Default(default), parse, |d| text_literal(&write_duration(*d))).unwrap_or(default)
@@ -209,7 +222,13 @@ impl<'s> Section<'s> {
     }
 
     /// A list of texts, each accepted by `check`.
-    pub fn texts(&mut self, key: &'static str, default: &[String], example: &'static str, check: impl Fn(&str) -> Result<(), String>) -> Vec<At<String>> {
+    pub fn texts(
+        &mut self,
+        key: &'static str,
+        default: &[String],
+        example: &'static str,
+        check: impl Fn(&str) -> Result<(), String>,
+    ) -> Vec<At<String>> {
         self.list(key, Kind::Texts(example), Some(default), |text| check(text).map(|()| text.to_owned()), |text| text.clone())
     }
 
@@ -225,7 +244,14 @@ impl<'s> Section<'s> {
         found.iter().filter_map(|at| values.get(at.value).copied()).collect()
     }
 
-    fn list<T>(&mut self, key: &'static str, kind: Kind, default: Option<&[T]>, check: impl Fn(&str) -> Result<T, String>, show: impl Fn(&T) -> String) -> Vec<At<T>>
+    fn list<T>(
+        &mut self,
+        key: &'static str,
+        kind: Kind,
+        default: Option<&[T]>,
+        check: impl Fn(&str) -> Result<T, String>,
+        show: impl Fn(&T) -> String,
+    ) -> Vec<At<T>>
     where
         T: Clone,
     {
@@ -262,11 +288,19 @@ impl<'s> Section<'s> {
                                 found.push(At { value, span: item.span() });
                             }
                             Err(_) if text.is_interpolated => {
-                                self.mistake_at(&item.span(), key, format!("what `{as_written}` stands for cannot be used; expected {}", kind.expected(key)));
+                                self.mistake_at(
+                                    &item.span(),
+                                    key,
+                                    format!("what `{as_written}` stands for cannot be used; expected {}", kind.expected(key)),
+                                );
                             }
                             Err(problem) => self.mistake_at(&item.span(), key, problem),
                         },
-                        Some(_) => self.mistake_at(&item.span(), key, format!("expected {}; found {} in the list", kind.expected(key), name_of(item.get_ref()))),
+                        Some(_) => self.mistake_at(
+                            &item.span(),
+                            key,
+                            format!("expected {}; found {} in the list", kind.expected(key), name_of(item.get_ref())),
+                        ),
                     }
                 }
                 entry.value = Some(texts_literal(&written));

@@ -62,5 +62,6 @@ pub(super) fn check_glob(text: &str) -> Result<(), String> {
         return Err(format!("{shown} is a directory; write {} for the files in it", text_literal(&format!("{text}*.log"))));
     }
     let glob = GlobBuilder::new(text).literal_separator(true).build();
-    glob.map(drop).map_err(|error| format!("{shown} is no glob: {}; `*`, `**`, `?`, `[a-z]` and `{{a,b}}` are known, `\\` makes a sign ordinary", error.kind()))
+    glob.map(drop)
+        .map_err(|error| format!("{shown} is no glob: {}; `*`, `**`, `?`, `[a-z]` and `{{a,b}}` are known, `\\` makes a sign ordinary", error.kind()))
 }

@@ -22,7 +22,12 @@ fn read(section: &mut Section<'_>, name: &str) -> Option<Input> {
 }
 
 fn parse_listen(text: &str) -> Result<Listen, String> {
-    let wrong = || format!("{} is no place to listen; write \"udp://0.0.0.0:514\", \"tcp://0.0.0.0:601\" or \"unix:///run/squelch/syslog.sock\"", text_literal(text));
+    let wrong = || {
+        format!(
+            "{} is no place to listen; write \"udp://0.0.0.0:514\", \"tcp://0.0.0.0:601\" or \"unix:///run/squelch/syslog.sock\"",
+            text_literal(text)
+        )
+    };
     let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
     match scheme {
         "udp" => socket_address(rest).map(Listen::Udp),

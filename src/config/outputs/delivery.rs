@@ -26,9 +26,10 @@ pub(super) fn read(section: &mut Section<'_>) -> Options {
         concurrency: to_usize(section.count("concurrency", defaults.concurrency as u64, 1..=64)),
         start_spread: section.duration("start_spread", defaults.start_spread, s(0)..=s(600)),
     };
-    for (short, shorter, long, longer) in
-        [("backoff_base", options.backoff_base, "backoff_cap", options.backoff_cap), ("connect_timeout", options.connect_timeout, "timeout", options.timeout)]
-    {
+    for (short, shorter, long, longer) in [
+        ("backoff_base", options.backoff_base, "backoff_cap", options.backoff_cap),
+        ("connect_timeout", options.connect_timeout, "timeout", options.timeout),
+    ] {
         if shorter > longer {
             let place = if section.has(short) { short } else { long };
             let problem = format!("`{short}` ({}) is longer than `{long}` ({})", write_duration(shorter), write_duration(longer));

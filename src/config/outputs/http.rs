@@ -17,12 +17,8 @@ fn read(section: &mut Section<'_>) -> Option<Destination> {
 pub(super) fn read_http(section: &mut Section<'_>) -> Option<HttpOptions> {
     let url = section.required_text("url", "https://logs.example.com/ingest", check_url);
     let headers = section.map("headers", "X-Tenant = \"shop\"", true, check_header);
-    let compression = section.choice(
-        "compression",
-        &["none", "gzip", "zstd"],
-        &[Compression::None, Compression::Gzip, Compression::Zstd],
-        Compression::default(),
-    );
+    let compression =
+        section.choice("compression", &["none", "gzip", "zstd"], &[Compression::None, Compression::Gzip, Compression::Zstd], Compression::default());
     let auth = section.table("auth", auth::read);
     let tls = section.table("tls", tls::read);
     if !matches!(auth, Auth::None) && headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {

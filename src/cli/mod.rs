@@ -12,8 +12,10 @@ mod options;
 mod pipe;
 mod report;
 pub mod rules;
+mod run;
 mod signals;
 pub mod simulate;
+pub mod store;
 
 pub use error::{Exit, Failure};
 pub use options::Cli;
@@ -24,6 +26,7 @@ use clap::{CommandFactory, Parser};
 use fingerprint::FingerprintOptions;
 use options::{Command, FingerprintArguments};
 use simulate::SimulateArgs;
+use store::StoreArguments;
 use std::io::{self, BufReader, BufWriter, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -42,8 +45,10 @@ pub fn main() -> ExitCode {
         Some(Command::Fingerprint(arguments)) => run_fingerprint(arguments),
         Some(Command::Rules(arguments)) => run_rules(arguments),
         Some(Command::Simulate(arguments)) => run_simulate(arguments),
+        Some(Command::Run(arguments)) => run::run(arguments),
         Some(Command::Check(arguments)) => check::run(arguments),
         Some(Command::Config(arguments)) => config::run(arguments),
+        Some(Command::Store(arguments)) => run_store(arguments),
     };
     match result {
         Ok(exit) => exit.into(),
@@ -89,6 +94,15 @@ fn run_simulate(arguments: &SimulateArgs) -> Result<Exit, Failure> {
     }
     simulate::run(arguments, &mut output).map_err(|error| Failure::new(Exit::Failure, format!("{error:#}")))?;
     Ok(Exit::Fine)
+}
+
+fn run_store(arguments: &StoreArguments) -> Result<Exit, Failure> {
+    let mut output = BufWriter::with_capacity(IO_BYTES, io::stdout().lock());
+    let exit = store::run(arguments, &mut output)?;
+    match output.flush() {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::stdout(&error)),
+        _ => Ok(exit),
+    }
 }
 
 /// Large enough that system calls do not count.

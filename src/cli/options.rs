@@ -3,7 +3,9 @@
 use super::check::CheckArguments;
 use super::config::ConfigArguments;
 use super::rules::RulesArguments;
+use super::run::RunArguments;
 use super::simulate::SimulateArgs;
+use super::store::StoreArguments;
 use crate::clock;
 use crate::engine::{Mode, Options};
 use crate::time::{SECOND, UnixNanos};
@@ -40,12 +42,17 @@ pub enum Command {
     Rules(RulesArguments),
     /// Make a retry storm to try things on
     Simulate(Box<SimulateArgs>),
+    /// Run the agent: tail everything, survive everything
+    #[command(after_long_help = RUN_LONG_HELP)]
+    Run(RunArguments),
     /// Check the configuration of the agent and whether it would work here
     #[command(after_long_help = CHECK_LONG_HELP)]
     Check(CheckArguments),
-    /// Print the configuration of the agent: a file to begin with, its schema, what is in effect
+    /// Print a configuration to begin with, its schema, or what is in effect
     #[command(after_long_help = CONFIG_LONG_HELP)]
     Config(ConfigArguments),
+    /// Look into the agent's store: status, waiting records, dead letters
+    Store(StoreArguments),
 }
 
 const AFTER_HELP: &str = "`--help` says more: examples, units, exit codes.";
@@ -90,6 +97,18 @@ When two groups join, a row `@merge` says so; --no-group leaves groups out.
 
 Examples:
   squelch fingerprint --tsv < app.log | cut -f2 | sort | uniq -c | sort -rn | head";
+
+const RUN_LONG_HELP: &str = "\
+Reads what the configuration names and ships what is left. Without a configuration file the defaults make a working agent: Kubernetes
+pods, the usual files of /var/log and the journal, where they are, to standard output as NDJSON.
+
+SIGTERM and SIGINT flush, commit and end with 0. SIGHUP reads the configuration again; so does a change of its content. A configuration
+that is wrong keeps the old one in force. State lies in `state_dir`: one agent each.
+
+Examples:
+  squelch config print-default > /etc/squelch/squelch.toml
+  squelch check && squelch run
+  squelch run --config ./squelch.toml";
 
 const CHECK_LONG_HELP: &str = "\
 Looks at inputs, outputs, rules, the store and addresses to listen on; starts nothing, sends nothing, changes nothing.

@@ -1,6 +1,6 @@
 //! What an output reads from: committed batches, in order. The store has them; tests keep them in memory.
 
-use crate::store::{BatchNumber, Cursor, Records};
+use crate::store::{BatchNumber, Cursor, Reader, RecordKind, Records, StoreError};
 
 /// A committed batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +23,23 @@ impl Batch {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read what waits in the store: {0}")]
 pub struct ReadError(pub String);
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl Batches for Reader {
+    fn next(&mut self, from: Cursor) -> Result<Option<Batch>, ReadError> {
+        Ok(self.whole(from.batch, &[])?.map(|(number, records)| Batch { number, records }))
+    }
+
+    fn next_storms(&mut self, after: BatchNumber) -> Result<Option<Batch>, ReadError> {
+        let from = BatchNumber(after.0 + 1);
+        Ok(self.whole(from, &[RecordKind::Storm])?.map(|(number, records)| Batch { number, records }))
+    }
+}
 
 /// Committed batches, in order. Calls may block: they are made on a thread for that.
 pub trait Batches: Send {

@@ -18,6 +18,9 @@ impl Load {
     /// Takes the records of a batch that are not done yet and that `takes` wants.
     pub(super) fn add(&mut self, batch: &Batch, done: u32, mut takes: impl FnMut(&Record<'_>, &str) -> bool) {
         for (at, record) in batch.records.iter().enumerate().skip(done as usize) {
+            if record.json.is_empty() {
+                continue; // a full store dropped it
+            }
             // Records of ours have an id; should one have none, its bytes are as good.
             let uid = request::record_uid(record.json).map_or_else(
                 || request::idempotency_key([&*String::from_utf8_lossy(record.json)].into_iter()).into_boxed_str(),
@@ -39,7 +42,7 @@ impl Load {
     /// records that overtake: they move no cursor.
     pub(super) fn into_piece(self, after: Option<Cursor>) -> Option<Piece> {
         let items: Vec<u32> = (0..self.len() as u32).collect();
-        (!items.is_empty()).then(|| Piece { load: Arc::new(self), items, after, dead: Vec::new(), delivered: 0, attempts: 0 })
+        (!items.is_empty()).then(|| Piece { load: Arc::new(self), items, after, dead: Vec::new(), delivered: 0, attempts: 0, passed_by: 0 })
     }
 }
 
@@ -56,6 +59,8 @@ pub(super) struct Piece {
     pub(super) delivered: u64,
     /// How often it was sent.
     pub(super) attempts: u32,
+    /// How often others were taken while it stood aside.
+    pub(super) passed_by: u32,
 }
 
 impl Piece {
@@ -77,7 +82,7 @@ impl Piece {
             self.after = self.items.last().map(|&last| self.load.after[last as usize]);
         }
         self.attempts = 0;
-        Self { load: Arc::clone(&self.load), items, after, dead: Vec::new(), delivered: 0, attempts: 0 }
+        Self { load: Arc::clone(&self.load), items, after, dead: Vec::new(), delivered: 0, attempts: 0, passed_by: 0 }
     }
 
     /// How many of its first records make a request of at most so many bytes and records; at least one.

@@ -10,13 +10,14 @@
 //! | 401, 403, 404, a redirect | the same request again, slowly: people must end this |
 //! | 413 | two halves; later requests are smaller; a single record is dead |
 //! | 400, 422 | two halves, until the record that is not liked stands alone: it is dead |
+//! | 403, 500, a broken connection, for the fifth time | two halves; a single record steps aside, and is dead when others are taken and it is not |
 //!
 //! Beside the delay of each request a retry budget, a circuit breaker and a rate limit hold; a request goes when all of them let it.
 //! Full jitter: M. Brooker, "Exponential Backoff and Jitter" (AWS, 2015); the budget: Finagle's `RetryBudget`.
 
 use super::Options;
 use super::budget::{ByteRate, RetryBudget};
-use super::outcome::Outcome;
+use super::outcome::{Outcome, Unreachable};
 use std::time::Duration;
 
 /// Shortest base of the back-off: with 0 the delays would all be 0.
@@ -33,11 +34,16 @@ const PARTIAL_FAILURES_MAX: u32 = 4;
 /// Requests that must succeed before the limit that a 413 taught is raised by a quarter.
 const SUCCESSES_TO_GROW: u32 = 100;
 
-/// A request whose connection breaks this often in a row is sent in halves: some servers and proxies cut the connection in place of a 413.
-const BROKEN_TO_HALVE: u32 = 4;
+/// A request that fails this often in a row, in a way that what stands in it may be the reason, is sent in halves: some servers cut the
+/// connection in place of a 413, some answer 500 to a record that they do not like, some firewalls 403.
+const FAILURES_TO_SUSPECT: u32 = 5;
 
 /// Least limit of a request that a failure teaches; single records go whatever their size.
 const BYTES_LIMIT_MIN: usize = 4096;
+
+/// Records that may die without one being taken in between. After that each costs the delay of a refusal: a receiver that likes nothing is set
+/// up wrongly, and its dead letters should be few when somebody comes.
+const DEAD_IN_A_ROW_MAX: u32 = 5;
 
 /// The circuit breaker of an output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,10 +103,26 @@ pub enum Decision {
         /// When.
         at: Duration,
     },
+    /// Its only record may be the reason: others may try, not before `at`. Should they be taken again and again and this one not, it is dead.
+    StepAside {
+        /// When.
+        at: Duration,
+    },
     /// Its only record will never be taken.
     DeadLetter,
     /// The output ends.
     Stop,
+}
+
+/// What was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Records in it.
+    pub records: usize,
+    /// Bytes before compression.
+    pub bytes: usize,
+    /// How often these records were sent together, this time included.
+    pub attempts: u32,
 }
 
 /// The policy of one output: its memory of how the receiver behaves.
@@ -110,8 +132,8 @@ pub struct Policy {
     circuit: Circuit,
     /// In a row.
     failures: u32,
-    /// Connections that broke or hung, in a row.
-    broken: u32,
+    /// Dead letters since the last record that was taken.
+    dead_in_a_row: u32,
     not_before: Duration,
     next_is_retry: bool,
     budget: RetryBudget,
@@ -128,7 +150,7 @@ impl Policy {
         Self {
             circuit: Circuit::Closed,
             failures: 0,
-            broken: 0,
+            dead_in_a_row: 0,
             not_before: Duration::ZERO,
             next_is_retry: false,
             budget: RetryBudget::new(options.retry_ratio, options.retry_floor_per_minute),
@@ -180,8 +202,8 @@ impl Policy {
         }
     }
 
-    /// It was answered. `records` and `bytes` are what stood in it.
-    pub fn answered(&mut self, now: Duration, outcome: &Outcome, records: usize, bytes: usize, random: f64) -> Decision {
+    /// It was answered.
+    pub fn answered(&mut self, now: Duration, outcome: &Outcome, sent: Sent, random: f64) -> Decision {
         match outcome {
             Outcome::Delivered { .. } => {
                 self.succeeded(now);
@@ -192,7 +214,7 @@ impl Policy {
                 Decision::Done
             }
             Outcome::Partial { retry, retry_after, .. } => {
-                if retry.len() < records {
+                if retry.len() < sent.records {
                     self.circuit = Circuit::Closed;
                     self.failures = self.failures.min(PARTIAL_FAILURES_MAX - 1);
                 }
@@ -200,52 +222,64 @@ impl Policy {
             }
             Outcome::Refused { .. } => {
                 self.failures += 1;
-                let at = now + self.options.refused_delay.mul_f64(0.5 + random);
-                self.next_is_retry = true;
-                self.not_before = at;
-                self.circuit = Circuit::Open { until: at };
-                Decision::Retry { at }
+                let at = self.refused(now, random);
+                self.again(outcome, sent, at)
             }
             Outcome::TooLarge { .. } | Outcome::Rejected { .. } => {
                 // The receiver is there and reads what it gets.
                 self.circuit = Circuit::Closed;
                 self.failures = 0;
-                self.broken = 0;
                 self.not_before = now;
                 self.next_is_retry = true;
-                if records <= 1 {
+                if sent.records <= 1 {
+                    self.dead_in_a_row += 1;
+                    if self.dead_in_a_row > DEAD_IN_A_ROW_MAX {
+                        self.refused(now, random);
+                    }
                     return Decision::DeadLetter;
                 }
                 if matches!(outcome, Outcome::TooLarge { .. }) {
-                    self.learn_limit(bytes);
+                    self.learn_limit(sent.bytes);
                 }
                 Decision::Halve { at: now }
             }
-            Outcome::Busy { retry_after, .. } => Decision::Retry { at: self.failed(now, *retry_after, random) },
+            Outcome::Busy { retry_after, .. } => {
+                let at = self.failed(now, *retry_after, random);
+                self.again(outcome, sent, at)
+            }
             Outcome::Unreachable { kind, .. } => {
                 let at = self.failed(now, None, random);
-                use super::outcome::Unreachable::{Broken, Timeout};
-                if !matches!(kind, Broken | Timeout) {
-                    self.broken = 0;
-                    return Decision::Retry { at };
+                if matches!(kind, Unreachable::Broken | Unreachable::Timeout) && is_suspect(outcome, sent) && sent.bytes > BYTES_LIMIT_MIN {
+                    self.learn_limit(sent.bytes);
                 }
-                self.broken += 1;
-                // Halves of halves, down to where a request is too small to be the reason.
-                if self.broken.is_multiple_of(BROKEN_TO_HALVE) && records > 1 && bytes > BYTES_LIMIT_MIN {
-                    self.learn_limit(bytes);
-                    return Decision::Halve { at };
-                }
-                Decision::Retry { at }
+                self.again(outcome, sent, at)
             }
             Outcome::Gone { .. } => Decision::Stop,
         }
+    }
+
+    /// The same once more, or in halves, or others first.
+    fn again(&self, outcome: &Outcome, sent: Sent, at: Duration) -> Decision {
+        match (is_suspect(outcome, sent), sent.records) {
+            (false, _) => Decision::Retry { at },
+            (true, 0 | 1) => Decision::StepAside { at },
+            (true, _) => Decision::Halve { at },
+        }
+    }
+
+    fn refused(&mut self, now: Duration, random: f64) -> Duration {
+        let at = now + self.options.refused_delay.mul_f64(0.5 + random);
+        self.next_is_retry = true;
+        self.not_before = at;
+        self.circuit = Circuit::Open { until: at };
+        at
     }
 
     fn succeeded(&mut self, now: Duration) {
         self.budget.earn(now);
         self.circuit = Circuit::Closed;
         self.failures = 0;
-        self.broken = 0;
+        self.dead_in_a_row = 0;
         self.not_before = now;
         self.next_is_retry = false;
         self.has_delivered = true;
@@ -292,6 +326,17 @@ impl Policy {
         self.successes = 0;
         self.bytes_limit = self.bytes_limit.min(bytes / 2).max(BYTES_LIMIT_MIN.min(self.options.batch_bytes_max.max(1)));
     }
+}
+
+/// Whether what stands in a request may be the reason of its failures.
+fn is_suspect(outcome: &Outcome, sent: Sent) -> bool {
+    let may_be = match outcome {
+        Outcome::Refused { status, .. } => *status == 403,
+        Outcome::Busy { status, .. } => matches!(status, 500 | 502 | 504 | 520),
+        Outcome::Unreachable { kind, .. } => matches!(kind, Unreachable::Broken | Unreachable::Timeout | Unreachable::Garbage),
+        _ => false,
+    };
+    may_be && sent.attempts >= FAILURES_TO_SUSPECT
 }
 
 #[cfg(test)]

@@ -1,4 +1,3 @@
-use super::super::outcome::Unreachable;
 use super::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -15,6 +14,10 @@ fn busy(retry_after: Option<u64>) -> Outcome {
     Outcome::Busy { status: 503, retry_after: retry_after.map(secs), words: String::new() }
 }
 
+const fn sent(records: usize, bytes: usize) -> Sent {
+    Sent { records, bytes, attempts: 1 }
+}
+
 fn ok() -> Outcome {
     Outcome::Delivered { status: 204 }
 }
@@ -22,7 +25,7 @@ fn ok() -> Outcome {
 /// A policy whose receiver has been there before.
 fn warm(options: Options) -> Policy {
     let mut policy = Policy::new(options);
-    policy.answered(Duration::ZERO, &ok(), 1, 1, 0.0);
+    policy.answered(Duration::ZERO, &ok(), sent(1, 1), 0.0);
     policy
 }
 
@@ -41,7 +44,7 @@ fn attempts(policy: &mut Policy, rng: &mut StdRng, start: Duration, until: Durat
                 times.push(now);
                 policy.sending(now, 1000);
                 now += takes;
-                policy.answered(now, outcome, 1000, 1000, rng.random::<f64>());
+                policy.answered(now, outcome, sent(1000, 1000), rng.random::<f64>());
             }
             Permit::WaitUntil(at) => now = at,
             Permit::AfterAnswer => panic!("nothing is on its way"),
@@ -55,8 +58,8 @@ fn delays_double_up_to_the_cap_and_their_random_part_is_taken_after_it() {
     let mut policy = warm(without_breaker());
     for (failure, ceiling_ms) in [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000, 60_000].into_iter().enumerate() {
         let mut other = policy.clone();
-        let Decision::Retry { at: middle } = policy.answered(secs(100), &down(), 1, 1, 0.5) else { panic!("a retry") };
-        let Decision::Retry { at: early } = other.answered(secs(100), &down(), 1, 1, 0.1) else { panic!("a retry") };
+        let Decision::Retry { at: middle } = policy.answered(secs(100), &down(), sent(1, 1), 0.5) else { panic!("a retry") };
+        let Decision::Retry { at: early } = other.answered(secs(100), &down(), sent(1, 1), 0.1) else { panic!("a retry") };
         assert_eq!((middle - secs(100)).as_millis(), ceiling_ms / 2, "failure {failure}");
         assert_eq!((early - secs(100)).as_millis(), ceiling_ms / 10, "failure {failure}");
     }
@@ -102,40 +105,40 @@ fn an_hour_without_receiver_is_about_a_hundred_attempts() {
 #[test]
 fn retry_after_is_never_undercut_and_gets_jitter_on_top() {
     let mut policy = warm(Options::default());
-    assert_eq!(policy.answered(secs(0), &busy(Some(30)), 1, 1, 0.0), Decision::Retry { at: secs(30) });
+    assert_eq!(policy.answered(secs(0), &busy(Some(30)), sent(1, 1), 0.0), Decision::Retry { at: secs(30) });
     assert_eq!(policy.may_send(secs(29)), Permit::WaitUntil(secs(30)));
     let mut policy = warm(Options::default());
-    assert_eq!(policy.answered(secs(0), &busy(Some(30)), 1, 1, 0.5), Decision::Retry { at: Duration::from_millis(37_500) });
+    assert_eq!(policy.answered(secs(0), &busy(Some(30)), sent(1, 1), 0.5), Decision::Retry { at: Duration::from_millis(37_500) });
     let mut policy = warm(Options::default());
-    assert_eq!(policy.answered(secs(0), &busy(Some(86_400)), 1, 1, 0.0), Decision::Retry { at: secs(600) }, "nobody is believed for a day");
+    assert_eq!(policy.answered(secs(0), &busy(Some(86_400)), sent(1, 1), 0.0), Decision::Retry { at: secs(600) }, "nobody is believed for a day");
     let mut policy = warm(Options::default());
-    assert_eq!(policy.answered(secs(0), &busy(Some(0)), 1, 1, 0.5), Decision::Retry { at: Duration::from_millis(250) }, "at once is not at once");
+    assert_eq!(policy.answered(secs(0), &busy(Some(0)), sent(1, 1), 0.5), Decision::Retry { at: Duration::from_millis(250) }, "at once is not at once");
 }
 
 #[test]
 fn five_failures_open_the_breaker_and_one_probe_closes_it() {
     let mut policy = warm(Options::default());
     for _ in 0..4 {
-        policy.answered(secs(0), &down(), 1, 1, 0.0);
+        policy.answered(secs(0), &down(), sent(1, 1), 0.0);
         assert_eq!(policy.circuit(), Circuit::Closed);
     }
-    policy.answered(secs(0), &down(), 1, 1, 0.0);
+    policy.answered(secs(0), &down(), sent(1, 1), 0.0);
     assert_eq!(policy.circuit(), Circuit::Open { until: secs(15) });
     assert_eq!(policy.may_send(secs(14)), Permit::WaitUntil(secs(15)));
     assert_eq!(policy.may_send(secs(15)), Permit::Go);
     policy.sending(secs(15), 1);
     assert_eq!(policy.circuit(), Circuit::HalfOpen);
     assert_eq!(policy.may_send(secs(15)), Permit::AfterAnswer, "one probe, not two");
-    policy.answered(secs(16), &ok(), 1, 1, 0.0);
+    policy.answered(secs(16), &ok(), sent(1, 1), 0.0);
     assert_eq!((policy.circuit(), policy.may_send(secs(16))), (Circuit::Closed, Permit::Go));
 }
 
 #[test]
 fn a_probe_that_fails_opens_the_breaker_again() {
     let mut policy = warm(Options { breaker_failures: 1, ..Options::default() });
-    policy.answered(secs(0), &down(), 1, 1, 0.0);
+    policy.answered(secs(0), &down(), sent(1, 1), 0.0);
     policy.sending(secs(15), 1);
-    policy.answered(secs(15), &down(), 1, 1, 0.0);
+    policy.answered(secs(15), &down(), sent(1, 1), 0.0);
     assert_eq!(policy.circuit(), Circuit::Open { until: secs(30) });
 }
 
@@ -155,7 +158,7 @@ fn a_receiver_that_fails_half_the_time_gets_no_more_retries_than_the_budget() {
                 after_failure = rng.random::<f64>() < 0.5;
                 successes += u32::from(!after_failure);
                 let outcome = if after_failure { down() } else { ok() };
-                policy.answered(now, &outcome, 1, 1, rng.random::<f64>());
+                policy.answered(now, &outcome, sent(1, 1), rng.random::<f64>());
             }
         }
     }
@@ -168,11 +171,11 @@ fn a_receiver_that_fails_half_the_time_gets_no_more_retries_than_the_budget() {
 fn what_is_too_large_goes_in_halves_and_teaches_a_limit() {
     let mut policy = warm(Options::default());
     let too_large = Outcome::TooLarge { words: String::new() };
-    assert_eq!(policy.answered(secs(0), &too_large, 100, 1_000_000, 0.5), Decision::Halve { at: secs(0) });
+    assert_eq!(policy.answered(secs(0), &too_large, sent(100, 1_000_000), 0.5), Decision::Halve { at: secs(0) });
     assert_eq!(policy.bytes_limit(), 500_000);
-    assert_eq!(policy.answered(secs(0), &too_large, 1, 500_000, 0.5), Decision::DeadLetter);
+    assert_eq!(policy.answered(secs(0), &too_large, sent(1, 500_000), 0.5), Decision::DeadLetter);
     for _ in 0..1000 {
-        policy.answered(secs(0), &ok(), 1, 1, 0.0);
+        policy.answered(secs(0), &ok(), sent(1, 1), 0.0);
     }
     assert_eq!(policy.bytes_limit(), 1 << 20, "the limit grows back");
 }
@@ -181,16 +184,26 @@ fn what_is_too_large_goes_in_halves_and_teaches_a_limit() {
 fn a_record_that_is_not_liked_is_found_by_halves_and_dies_alone() {
     let mut policy = warm(Options::default());
     let rejected = Outcome::Rejected { status: 400, words: "bad record".into() };
-    assert_eq!(policy.answered(secs(0), &rejected, 2, 10, 0.5), Decision::Halve { at: secs(0) });
-    assert_eq!(policy.answered(secs(0), &rejected, 1, 10, 0.5), Decision::DeadLetter);
+    assert_eq!(policy.answered(secs(0), &rejected, sent(2, 10), 0.5), Decision::Halve { at: secs(0) });
+    assert_eq!(policy.answered(secs(0), &rejected, sent(1, 10), 0.5), Decision::DeadLetter);
     assert_eq!(policy.bytes_limit(), 1 << 20, "its size was not the reason");
 }
 
 #[test]
-fn a_receiver_that_rejects_everything_is_asked_no_faster_than_the_budget_allows() {
+fn a_receiver_that_rejects_everything_gets_few_records_to_bury() {
+    let mut policy = warm(Options::default());
     let rejected = Outcome::Rejected { status: 400, words: String::new() };
+    for _ in 0..5 {
+        assert_eq!(policy.answered(secs(0), &rejected, sent(1, 10), 0.5), Decision::DeadLetter);
+        assert_eq!(policy.may_send(secs(0)), Permit::Go);
+    }
+    assert_eq!(policy.answered(secs(0), &rejected, sent(1, 10), 0.5), Decision::DeadLetter);
+    assert_eq!(policy.may_send(secs(0)), Permit::WaitUntil(secs(60)));
+    policy.answered(secs(60), &ok(), sent(1, 10), 0.5);
+    policy.answered(secs(60), &rejected, sent(1, 10), 0.5);
+    assert_eq!(policy.may_send(secs(60)), Permit::Go, "it likes something");
     let times = attempts(&mut warm(Options::default()), &mut StdRng::seed_from_u64(1), secs(0), secs(3600), secs(0), &rejected);
-    assert!((590..=640).contains(&times.len()), "{} requests in an hour", times.len());
+    assert!((590..=640).contains(&times.len()), "the budget holds for halves, too: {} requests in an hour", times.len());
 }
 
 #[test]
@@ -198,34 +211,50 @@ fn a_receiver_that_takes_a_part_is_not_down() {
     let mut policy = warm(Options::default());
     let part = Outcome::Partial { retry: vec![3], dead: vec![], retry_after: None };
     for _ in 0..20 {
-        let Decision::RetryPart { at } = policy.answered(secs(0), &part, 10, 10, 1.0) else { panic!("a part again") };
+        let Decision::RetryPart { at } = policy.answered(secs(0), &part, sent(10, 10), 1.0) else { panic!("a part again") };
         assert!(at <= secs(4), "{at:?}");
         assert_eq!(policy.circuit(), Circuit::Closed);
     }
     let nothing = Outcome::Partial { retry: vec![0, 1], dead: vec![], retry_after: None };
     for _ in 0..5 {
-        policy.answered(secs(0), &nothing, 2, 10, 0.5);
+        policy.answered(secs(0), &nothing, sent(2, 10), 0.5);
     }
     assert!(matches!(policy.circuit(), Circuit::Open { .. }), "taking nothing is being down");
-    assert_eq!(policy.answered(secs(0), &Outcome::Partial { retry: vec![], dead: vec![(1, "no".into())], retry_after: None }, 2, 10, 0.5), Decision::Done);
+    assert_eq!(policy.answered(secs(0), &Outcome::Partial { retry: vec![], dead: vec![(1, "no".into())], retry_after: None }, sent(2, 10), 0.5), Decision::Done);
 }
 
 #[test]
 fn a_connection_that_breaks_again_and_again_carries_less() {
     let mut policy = warm(without_breaker());
     let broken = Outcome::Unreachable { kind: Unreachable::Broken, words: String::new() };
-    for _ in 0..3 {
-        assert!(matches!(policy.answered(secs(0), &broken, 8, 80_000, 0.0), Decision::Retry { .. }));
+    for attempts in 1..5 {
+        let decision = policy.answered(secs(0), &broken, Sent { records: 8, bytes: 80_000, attempts }, 0.0);
+        assert!(matches!(decision, Decision::Retry { .. }));
     }
-    assert!(matches!(policy.answered(secs(0), &broken, 8, 80_000, 0.0), Decision::Halve { .. }));
+    assert!(matches!(policy.answered(secs(0), &broken, Sent { records: 8, bytes: 80_000, attempts: 5 }, 0.0), Decision::Halve { .. }));
     assert_eq!(policy.bytes_limit(), 40_000);
+}
+
+#[test]
+fn a_request_that_alone_may_be_the_reason_is_halved_and_a_single_record_steps_aside() {
+    let often = |records| Sent { records, bytes: 100, attempts: 5 };
+    for status in [500, 502, 504] {
+        let outcome = Outcome::Busy { status, retry_after: None, words: String::new() };
+        assert!(matches!(warm(without_breaker()).answered(secs(0), &outcome, often(8), 0.0), Decision::Halve { .. }), "{status}");
+        assert!(matches!(warm(without_breaker()).answered(secs(0), &outcome, often(1), 0.0), Decision::StepAside { .. }), "{status}");
+    }
+    assert!(matches!(warm(without_breaker()).answered(secs(0), &busy(None), often(8), 0.0), Decision::Retry { .. }), "503 is load");
+    assert!(matches!(warm(without_breaker()).answered(secs(0), &down(), often(8), 0.0), Decision::Retry { .. }), "nobody has read it");
+    let refused = |status| Outcome::Refused { status, words: String::new() };
+    assert!(matches!(warm(without_breaker()).answered(secs(0), &refused(403), often(8), 0.0), Decision::Halve { .. }), "a firewall may be");
+    assert!(matches!(warm(without_breaker()).answered(secs(0), &refused(401), often(8), 0.0), Decision::Retry { .. }), "a key is");
 }
 
 #[test]
 fn bytes_per_second_pace_requests_that_succeed() {
     let mut policy = warm(Options { bytes_per_second_max: 1000, ..Options::default() });
     policy.sending(secs(0), 5000);
-    policy.answered(secs(0), &ok(), 1, 5000, 0.0);
+    policy.answered(secs(0), &ok(), sent(1, 5000), 0.0);
     assert_eq!(policy.may_send(secs(0)), Permit::WaitUntil(secs(4)));
 }
 
@@ -249,5 +278,5 @@ fn two_hundred_agents_that_restart_while_the_receiver_is_down_come_spread() {
 
 #[test]
 fn a_closed_pipe_ends_the_output() {
-    assert_eq!(warm(Options::default()).answered(secs(0), &Outcome::Gone { words: String::new() }, 1, 1, 0.5), Decision::Stop);
+    assert_eq!(warm(Options::default()).answered(secs(0), &Outcome::Gone { words: String::new() }, sent(1, 1), 0.5), Decision::Stop);
 }

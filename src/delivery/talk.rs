@@ -1,5 +1,6 @@
-//! What an output says in squelch's own log: once per change of state, not per attempt. The lines of attempts (level debug) and the first one
-//! (level warn) name attempt, target, error and delay in the form that squelch's own rules read: we are a client that retries, too.
+//! What an output says in squelch's own log: people are told when an outage begins (the breaker opened), each ten minutes while it lasts, and
+//! when it is over; a hiccup is not worth a word. Each attempt is a line of level debug that names attempt, target, error and delay in the form
+//! that squelch's own rules read: we are a client that retries, too.
 
 use super::batches::ReadError;
 use super::outcome::Outcome;
@@ -18,7 +19,8 @@ pub(super) struct Talk {
     output: Box<str>,
     target: Box<str>,
     down_since: Option<Duration>,
-    warned: Duration,
+    /// When people were told last of the outage at hand.
+    warned: Option<Duration>,
     dead_said: Option<Duration>,
     dead: u64,
     store_fails: bool,
@@ -30,7 +32,7 @@ impl Talk {
             output: output.into(),
             target: target.into(),
             down_since: None,
-            warned: Duration::ZERO,
+            warned: None,
             dead_said: None,
             dead: 0,
             store_fails: false,
@@ -39,23 +41,27 @@ impl Talk {
 
     /// An attempt failed; the next one comes after `delay`.
     pub(super) fn failed(&mut self, now: Duration, outcome: &Outcome, attempt: u32, delay: Duration, opens: bool) {
-        let is_first = self.down_since.is_none();
-        self.down_since.get_or_insert(now);
+        let down_since = *self.down_since.get_or_insert(now);
         let (output, target, delay) = (&self.output, &self.target, delay.as_secs_f64());
         let line = format_args!("output {output}: attempt {attempt} to {target} failed: {outcome}, retrying in {delay:.1}s");
-        match outcome {
+        if matches!(outcome, Outcome::Refused { .. }) {
             // An operator must act: said each time, which is rarely.
-            Outcome::Refused { .. } => error!("{line}"),
-            _ if is_first || opens || now.saturating_sub(self.warned) >= REMIND_EVERY => warn!("{line}"),
-            _ => return debug!("{line}"),
+            self.warned = Some(now);
+            return error!("{line}");
         }
-        self.warned = now;
+        debug!("{line}");
+        if opens && self.warned.is_none() || self.warned.is_some_and(|warned| now.saturating_sub(warned) >= REMIND_EVERY) {
+            self.warned = Some(now);
+            let down = show(now.saturating_sub(down_since));
+            warn!("output {output}: cannot deliver to {target}: {outcome} ({attempt} attempts in {down}); records wait in the store");
+        }
     }
 
+    /// A request was taken. Only an outage that was told of is told to be over.
     pub(super) fn delivered(&mut self, now: Duration, failures: u32) {
-        if let Some(since) = self.down_since.take() {
-            let down = show_duration(i64::try_from(now.saturating_sub(since).as_nanos()).unwrap_or(i64::MAX));
-            info!("output {}: connected to {} again after {failures} failed attempts in {down}", self.output, self.target);
+        if let (Some(since), Some(_)) = (self.down_since.take(), self.warned.take()) {
+            let down = show(now.saturating_sub(since));
+            info!("output {}: connection to {} recovered after {failures} failed attempts in {down}", self.output, self.target);
         }
     }
 
@@ -94,4 +100,8 @@ impl Talk {
             info!("output {}: the store can be read again", self.output);
         }
     }
+}
+
+fn show(span: Duration) -> String {
+    show_duration(i64::try_from(span.as_nanos()).unwrap_or(i64::MAX))
 }

@@ -11,7 +11,7 @@ use super::batches::{Batch, Batches, ReadError};
 use super::counters::Counters;
 use super::outcome::Outcome;
 use super::piece::{Load, Piece, passed};
-use super::policy::{Circuit, Decision, Permit, Policy};
+use super::policy::{Circuit, Decision, Permit, Policy, Sent};
 use super::request::{Encoder, Request, Sender, idempotency_key};
 use super::talk::Talk;
 use super::{Options, Unreachable};
@@ -26,6 +26,9 @@ use tokio::time::Instant;
 
 /// Alerts that may be ahead of the cursor; when so many are, the next ones wait their turn.
 const OVERTAKEN_MAX: usize = 10_000;
+
+/// A record that fails each time while others are taken is given up on after so many rounds of that.
+const PASSED_BY_MAX: u32 = 3;
 
 /// Batches read at once: each may be nearly empty.
 const BATCHES_MAX: usize = 1000;
@@ -119,6 +122,10 @@ struct Task<E, S> {
     read_to: Cursor,
     /// In order.
     lane: VecDeque<Piece>,
+    /// A single record that stands aside while the next ones try whether it is the reason.
+    aside: Option<Piece>,
+    /// The cursor of who is done with everything but the record that stood aside.
+    cursor_but_one: Option<Cursor>,
     /// Alerts that overtake.
     express: VecDeque<Piece>,
     lane_from: Duration,
@@ -140,6 +147,8 @@ impl<E: Encoder, S: Sender> Task<E, S> {
             cursor: setup.cursor,
             read_to: setup.cursor,
             lane: VecDeque::new(),
+            aside: None,
+            cursor_but_one: None,
             express: VecDeque::new(),
             lane_from,
             express_from,
@@ -173,8 +182,13 @@ impl<E: Encoder, S: Sender> Task<E, S> {
         // Seen before the store is read: what is committed meanwhile wakes us again.
         let newest = *self.news.borrow_and_update();
         let now = self.now();
-        if self.lane.is_empty() && now >= self.lane_from {
-            self.read_lane().await?;
+        // Not while alerts are on their way: the lane passes over them, and its cursor must not pass what is not delivered.
+        if self.lane.is_empty() && self.express.is_empty() && now >= self.lane_from {
+            // Batches of which nothing is wanted are passed over.
+            while self.lane.is_empty() && self.read_lane().await? {}
+            if self.lane.is_empty() {
+                self.step_back();
+            }
         }
         let is_behind = !self.lane.is_empty() || now < self.lane_from;
         if self.alerts_first && is_behind && now >= self.express_from && self.overtaken.len() < OVERTAKEN_MAX {
@@ -231,8 +245,8 @@ impl<E: Encoder, S: Sender> Task<E, S> {
         Ok(())
     }
 
-    /// Reads the next batches in order, about one request's worth.
-    async fn read_lane(&mut self) -> Result<(), Ended> {
+    /// Reads the next batches in order, about one request's worth; false when there are none.
+    async fn read_lane(&mut self) -> Result<bool, Ended> {
         let (from, bytes_max, records_max) = (self.read_to, self.options.batch_bytes_max, self.options.batch_records_max);
         let batches = self
             .read(move |store| {
@@ -247,7 +261,7 @@ impl<E: Encoder, S: Sender> Task<E, S> {
                 Ok(read)
             })
             .await?;
-        let Some(last) = batches.last() else { return Ok(()) };
+        let Some(last) = batches.last() else { return Ok(false) };
         let after = last.after();
         let mut load = Load::default();
         for batch in &batches {
@@ -258,9 +272,11 @@ impl<E: Encoder, S: Sender> Task<E, S> {
         self.read_to = after;
         match load.into_piece(Some(after)) {
             Some(piece) => self.lane.push_back(piece),
+            // Nothing is wanted of these.
+            None if self.aside.is_some() => self.cursor_but_one = Some(after),
             None => self.report(after, 0, Vec::new()).await?,
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Looks for alerts in batches that the lane has not read yet.
@@ -354,12 +370,20 @@ impl<E: Encoder, S: Sender> Task<E, S> {
         let now = self.now();
         let (was_open, failures) = (self.policy.circuit() != Circuit::Closed, self.policy.failures());
         let limit = self.policy.bytes_limit();
-        let decision = self.policy.answered(now, &outcome, piece.len(), bytes, (self.random)());
+        let sent = Sent { records: piece.len(), bytes, attempts: piece.attempts };
+        let mut decision = self.policy.answered(now, &outcome, sent, (self.random)());
+        if let Decision::StepAside { at } = decision {
+            decision = match piece.passed_by {
+                _ if is_express => Decision::Retry { at },
+                PASSED_BY_MAX.. => Decision::DeadLetter,
+                _ => decision,
+            };
+        }
         self.counters.answered(outcome.code());
         self.tell_state();
         let opens = !was_open && self.policy.circuit() != Circuit::Closed;
         match decision {
-            Decision::Retry { at } | Decision::RetryPart { at } => {
+            Decision::Retry { at } | Decision::RetryPart { at } | Decision::StepAside { at } => {
                 self.counters.set_error(Some(outcome.to_string()));
                 self.talk.failed(now, &outcome, self.policy.failures(), at - now, opens);
             }
@@ -375,13 +399,25 @@ impl<E: Encoder, S: Sender> Task<E, S> {
         }
         let queue = if is_express { &mut self.express } else { &mut self.lane };
         match decision {
-            Decision::Retry { .. } => queue.push_front(piece),
+            Decision::Retry { .. } => {
+                queue.push_front(piece);
+                // The others fail, too: it is no single record.
+                self.step_back();
+            }
             Decision::RetryPart { .. } => {
                 if let Outcome::Partial { retry, dead, .. } = &outcome {
                     piece.keep(&self.name, retry, dead);
                 }
                 queue.push_front(piece);
+                self.step_back();
             }
+            Decision::StepAside { .. } => match self.aside {
+                None => self.aside = Some(piece),
+                Some(_) => {
+                    queue.push_front(piece);
+                    self.step_back();
+                }
+            },
             Decision::Halve { .. } => {
                 let second = piece.split_off(piece.len() / 2);
                 queue.push_front(second);
@@ -394,7 +430,11 @@ impl<E: Encoder, S: Sender> Task<E, S> {
                 self.finish(now, piece).await?;
             }
             Decision::DeadLetter => {
-                piece.bury(&self.name, &outcome.to_string());
+                let reason = match piece.passed_by {
+                    0 => outcome.to_string(),
+                    _ => format!("each time it was sent, while others were taken: {outcome}"),
+                };
+                piece.bury(&self.name, &reason);
                 self.finish(now, piece).await?;
             }
             Decision::Stop => {
@@ -412,8 +452,29 @@ impl<E: Encoder, S: Sender> Task<E, S> {
         }
         self.counters.delivered.fetch_add(piece.delivered, Relaxed);
         self.counters.dead.fetch_add(piece.dead.len() as u64, Relaxed);
-        let cursor = piece.after.unwrap_or(self.cursor);
+        let mut cursor = self.cursor;
+        if let Some(after) = piece.after {
+            match &mut self.aside {
+                Some(aside) => {
+                    if piece.delivered > 0 {
+                        aside.passed_by += 1;
+                        // It must fail as often again: a receiver that fails half the time kills nobody (2^-20).
+                        aside.attempts = 0;
+                    }
+                    self.cursor_but_one = Some(after);
+                    self.step_back();
+                }
+                None => cursor = after.max(self.cursor_but_one.take().unwrap_or(after)),
+            }
+        }
         self.report(cursor, piece.delivered, piece.dead).await
+    }
+
+    /// The record that stood aside is the next again.
+    fn step_back(&mut self) {
+        if let Some(aside) = self.aside.take() {
+            self.lane.push_front(aside);
+        }
     }
 
     async fn report(&mut self, cursor: Cursor, records: u64, dead: Vec<DeadLetter>) -> Result<(), Ended> {
@@ -449,3 +510,7 @@ async fn asked_to_end_now(stop: &mut watch::Receiver<Stop>) {
 pub fn local_trouble(words: impl std::fmt::Display) -> Outcome {
     Outcome::Unreachable { kind: Unreachable::Local, words: words.to_string() }
 }
+
+#[cfg(test)]
+#[path = "task_tests.rs"]
+mod tests;

@@ -66,14 +66,17 @@ pub fn of_error(error: &(dyn StdError + 'static), is_connect: bool, is_timeout: 
         if let Some(tls) = this.downcast_ref::<rustls::Error>() {
             (kind, said) = (Some(Unreachable::Tls), Some(tls_words(tls)));
         }
-        if let Some(io) = this.downcast_ref::<io::Error>() {
-            if let Some(tls) = io.get_ref().and_then(|inside| inside.downcast_ref::<rustls::Error>()) {
-                (kind, said) = (Some(Unreachable::Tls), Some(tls_words(tls)));
-            } else if kind.is_none() {
-                (kind, said) = by_io(io.kind());
-            }
+        // What an I/O error wraps is not its source: its source is that one's.
+        let io = this.downcast_ref::<io::Error>();
+        next = match io.and_then(io::Error::get_ref) {
+            Some(inside) => Some(inside),
+            None => this.source(),
+        };
+        if kind.is_none()
+            && let Some(io) = io
+        {
+            (kind, said) = by_io(io.kind());
         }
-        next = this.source();
     }
     let kind = kind.unwrap_or(if is_timeout {
         Unreachable::Timeout
@@ -146,6 +149,14 @@ mod tests {
         for nonsense in ["", "-1", "soon", "1.5"] {
             assert_eq!(retry_after(nonsense, noon), None, "{nonsense}");
         }
+    }
+
+    #[test]
+    fn what_tls_says_is_found_however_deep_it_is_wrapped() {
+        let tls = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
+        let wrapped = io::Error::other(io::Error::new(ErrorKind::InvalidData, tls));
+        let Outcome::Unreachable { kind, words } = of_error(&wrapped, true, false) else { panic!("no answer came") };
+        assert_eq!((kind, words.as_str()), (Unreachable::Tls, "TLS: invalid peer certificate: Expired"));
     }
 
     #[test]

@@ -84,7 +84,8 @@ fn spawn<E: Encoder + 'static, S: Sender + 'static>(
     tokio::spawn(delivery::task::run(Setup {
         name: name.into(),
         options,
-        takes: Box::new(move |record| router.takes(record)),
+        // A record that a full store dropped has left its place empty.
+        takes: Box::new(move |record| !record.json.is_empty() && router.takes(record)),
         encoder,
         sender,
         batches,

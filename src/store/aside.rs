@@ -58,17 +58,14 @@ pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
 
 /// Renames the store (and its write-ahead log) to `PATH.corrupt-UNIX` and forgets the oldest of such files. No connection may be open.
 pub(super) fn set_aside(path: &Path, now: UnixNanos) -> Result<PathBuf, StoreError> {
-    let mut second = now.second();
-    let mut target = beside(path, &format!(".corrupt-{second}"));
-    while target.exists() {
-        second += 1;
-        target = beside(path, &format!(".corrupt-{second}"));
-    }
+    // Behind those that are there, whatever the clock says: the newest must not count as the oldest.
+    let second = list(path).last().map_or(now.second(), |(last, _)| now.second().max(last + 1));
+    let target = beside(path, &format!(".corrupt-{second}"));
     fs::rename(path, &target).map_err(|error| StoreError::io(&format!("rename {}", path.display()), &error))?;
     let _ = fs::rename(beside(path, "-wal"), beside(&target, "-wal"));
     let _ = fs::remove_file(beside(path, "-shm"));
     let found = list(path);
-    for old in &found[..found.len().saturating_sub(KEPT_MAX)] {
+    for (_, old) in &found[..found.len().saturating_sub(KEPT_MAX)] {
         let _ = fs::remove_file(old);
         let _ = fs::remove_file(beside(old, "-wal"));
     }
@@ -76,8 +73,8 @@ pub(super) fn set_aside(path: &Path, now: UnixNanos) -> Result<PathBuf, StoreErr
     Ok(target)
 }
 
-/// Files that were set aside, oldest first.
-pub(super) fn list(path: &Path) -> Vec<PathBuf> {
+/// Files that were set aside with their times, oldest first.
+pub(super) fn list(path: &Path) -> Vec<(i64, PathBuf)> {
     let prefix = path.file_name().map(|name| format!("{}.corrupt-", name.to_string_lossy())).unwrap_or_default();
     let entries = path.parent().and_then(|directory| fs::read_dir(directory).ok());
     let mut found: Vec<(i64, PathBuf)> = entries
@@ -90,7 +87,7 @@ pub(super) fn list(path: &Path) -> Vec<PathBuf> {
         })
         .collect();
     found.sort();
-    found.into_iter().map(|(_, file)| file).collect()
+    found
 }
 
 /// Makes renames and new files survive a power cut. Best effort: some file systems cannot.

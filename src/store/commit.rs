@@ -20,6 +20,11 @@ pub struct DeadLetter {
 /// What an output has to tell the engine thread: becomes part of the next commit.
 #[derive(Debug)]
 pub enum Progress {
+    /// Nobody reads an output any more: nothing is kept for it. Told to the owner, who calls [`super::Store::set_outputs`]; no part of a commit.
+    Gone {
+        /// Which output.
+        output: Box<str>,
+    },
     /// The cursor moved.
     Delivered {
         /// Which output.

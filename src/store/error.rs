@@ -120,8 +120,9 @@ impl From<rusqlite::Error> for StoreError {
         let told = error.to_string();
         let rusqlite::Error::SqliteFailure(failure, _) = &error else {
             return match error {
-                // A column that does not hold what we wrote into it.
-                rusqlite::Error::FromSqlConversionFailure(..)
+                // The tables are not as we made them, or a column does not hold what we wrote into it.
+                rusqlite::Error::SqlInputError { .. }
+                | rusqlite::Error::FromSqlConversionFailure(..)
                 | rusqlite::Error::IntegralValueOutOfRange(..)
                 | rusqlite::Error::Utf8Error(..)
                 | rusqlite::Error::InvalidColumnType(..) => Self::Corrupt(told),

@@ -36,7 +36,7 @@ pub struct KeptLetter {
 /// Keeps a letter.
 pub(super) fn insert(connection: &Connection, letter: &DeadLetter, now: UnixNanos) -> Result<(), StoreError> {
     let mut statement = connection.prepare_cached("INSERT INTO dead_letters (output, kind, at, reason, json) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    let cut = letter.reason.floor_char_boundary(REASON_BYTES_MAX);
+    let cut = (0..=letter.reason.len().min(REASON_BYTES_MAX)).rev().find(|at| letter.reason.is_char_boundary(*at)).unwrap_or(0);
     let json = letter.json.strip_suffix(b"\n").unwrap_or(&letter.json);
     statement.execute((&letter.output, letter.kind as u8, now.0, &letter.reason[..cut], json))?;
     Ok(())

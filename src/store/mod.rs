@@ -52,4 +52,8 @@ pub use status::{OutputStatus, Status};
 pub use writer::Store;
 
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

@@ -72,7 +72,7 @@ impl Store {
         create_directory(&options.directory)?;
         let lock = Lock::take(&options.directory)?;
         let path = options.directory.join(FILE);
-        let (opened, set_aside) = match Opened::at(&path, options) {
+        let (opened, set_aside) = match check_header(&path).and_then(|()| Opened::at(&path, options)) {
             Err(StoreError::Corrupt(reason)) => {
                 let file = aside::set_aside(&path, now)?;
                 (Opened::at(&path, options)?, Some(Note::SetAside { file, reason }))
@@ -98,7 +98,6 @@ pub(super) fn create_directory(directory: &Path) -> Result<(), StoreError> {
 /// Counts the start and notes that the store is in use.
 fn start(connection: &mut Connection, recovered: &Recovered) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    rows::set_fact(&transaction, "store_id", &recovered.store_id.to_le_bytes())?;
     rows::set_fact(&transaction, "generation", &recovered.generation.to_le_bytes())?;
     rows::set_fact(&transaction, "is_clean", &[0])?;
     Ok(transaction.commit()?)
@@ -126,7 +125,7 @@ impl Opened {
         schema::migrate(&mut connection, version)?;
         connection.execute_batch(&format!("PRAGMA synchronous = {}; PRAGMA wal_autocheckpoint = 0", if options.sync { "FULL" } else { "NORMAL" }))?;
         connection.query_row(&format!("PRAGMA journal_size_limit = {WAL_KEPT_BYTES}"), [], |_| Ok(()))?;
-        let is_clean = rows::fact(&connection, "is_clean")?.is_none_or(|value| value == [1]);
+        let is_clean = rows::fact(&connection, "is_clean")?.is_some_and(|value| value == [1]);
         if version > 0 && !is_clean {
             check(&connection)?;
         }
@@ -139,8 +138,8 @@ impl Opened {
             from => Some(Note::Migrated { from }),
         };
         let recovered = Recovered {
-            generation: rows::number(&connection, "generation")?.unwrap_or(0),
-            store_id: rows::number(&connection, "store_id")?.unwrap_or_else(rand::random),
+            generation: rows::number(&connection, "generation")?,
+            store_id: rows::number(&connection, "store_id")?,
             positions: rows::positions(&connection)?,
             windows: rows::windows(&connection)?,
             held: rows::held(&connection)?,
@@ -177,6 +176,19 @@ fn create_file(path: &Path) -> Result<(), StoreError> {
         }
         Err(error) => Err(StoreError::io(&format!("create {}", path.display()), &error)),
     }
+}
+
+/// SQLite takes a file whose format it does not know for read-only, which would look like a file system that is. Must come before the first
+/// connection: closing our descriptor would give up its locks.
+fn check_header(path: &Path) -> Result<(), StoreError> {
+    /// Where the header says which format versions a writer and a reader must know: 1 or 2.
+    const VERSIONS: std::ops::Range<usize> = 18..20;
+    let mut header = [0; VERSIONS.end];
+    let is_read = fs::File::open(path).and_then(|mut file| io::Read::read_exact(&mut file, &mut header)).is_ok();
+    if is_read && header[VERSIONS].iter().any(|version| !(1..=2).contains(version)) {
+        return Err(StoreError::Corrupt("its header is not that of a database".to_owned()));
+    }
+    Ok(())
 }
 
 /// Reads every page once.

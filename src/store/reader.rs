@@ -67,7 +67,15 @@ impl Reader {
     /// # Errors
     /// There is none, or it cannot be read.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        let path = path_in(directory);
+        Self::open_file(&path_in(directory))
+    }
+
+    /// Opens a file, for example one that was set aside.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn open_file(path: &Path) -> Result<Self, StoreError> {
+        let path = path.to_owned();
         let (connection, identity) = (connect(&path)?, identity(&path));
         Ok(Self { path, output: None, connection, identity, cached: None, damaged: 0 })
     }
@@ -120,6 +128,19 @@ impl Reader {
     /// As [`Reader::next`].
     pub fn next_of_kinds(&mut self, after: Cursor, kinds: &[RecordKind], bytes_max: usize) -> Result<Found, StoreError> {
         self.search(after, kinds.iter().fold(0, |all, kind| all | kind.bit()), bytes_max)
+    }
+
+    /// The first batch from `from` on that holds a record of these kinds (all without any), whole: places are as in the batch, a record that was
+    /// dropped is empty.
+    ///
+    /// # Errors
+    /// As [`Reader::next`].
+    pub fn whole(&mut self, from: BatchNumber, kinds: &[RecordKind]) -> Result<Option<(BatchNumber, Records)>, StoreError> {
+        let kinds = if kinds.is_empty() { ALL } else { kinds.iter().fold(0, |all, kind| all | kind.bit()) };
+        match self.search(Cursor::at(from), kinds, 0)? {
+            Found::NothingBefore(_) => Ok(None),
+            Found::Batch(batch) => Ok(self.cached.as_ref().filter(|(cached, ..)| *cached == batch.number).map(|(number, _, records)| (*number, records.clone()))),
+        }
     }
 
     fn search(&mut self, after: Cursor, kinds: i64, bytes_max: usize) -> Result<Found, StoreError> {

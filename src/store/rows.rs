@@ -29,11 +29,10 @@ pub(super) fn fact(connection: &Connection, name: &str) -> Result<Option<Vec<u8>
     Ok(Some(value))
 }
 
-/// A named number.
-pub(super) fn number(connection: &Connection, name: &str) -> Result<Option<u64>, StoreError> {
-    let Some(value) = fact(connection, name)? else { return Ok(None) };
-    let bytes = value.try_into().map_err(|_| StoreError::Corrupt(format!("{name} is no number")))?;
-    Ok(Some(u64::from_le_bytes(bytes)))
+/// A named number, which is there in every store.
+pub(super) fn number(connection: &Connection, name: &str) -> Result<u64, StoreError> {
+    let bytes = fact(connection, name)?.and_then(|value| value.try_into().ok());
+    bytes.map(u64::from_le_bytes).ok_or_else(|| StoreError::Corrupt(format!("{name} is missing")))
 }
 
 /// Writes a named value.
@@ -212,20 +211,22 @@ impl Totals {
     }
 }
 
-/// The totals; names that we do not know (from a newer patch release) are left alone.
+/// The totals. All of them are there in every store.
 pub(super) fn totals(connection: &Connection) -> Result<Totals, StoreError> {
     let mut statement = connection.prepare("SELECT name, value, checksum FROM totals")?;
     let mut rows = statement.query([])?;
     let mut totals = Totals::default();
     let mut fields = totals.fields();
+    let mut found = 0;
     while let Some(row) = rows.next()? {
         let (name, value): (String, i64) = (row.get(0)?, row.get(1)?);
         verify(row.get(2)?, &[name.as_bytes(), &value.to_le_bytes()], "totals")?;
         if let Some((_, field)) = fields.iter_mut().find(|(known, _)| *known == name) {
             **field = value as u64;
+            found += 1;
         }
     }
-    Ok(totals)
+    if found == fields.len() { Ok(totals) } else { Err(StoreError::Corrupt("counters are missing".to_owned())) }
 }
 
 /// Writes what changed.

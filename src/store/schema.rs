@@ -1,5 +1,6 @@
 //! The tables, and how an older store becomes a newer one.
 
+use super::rows::{self, Totals};
 use super::StoreError;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use std::path::Path;
@@ -64,6 +65,13 @@ pub(super) fn migrate(connection: &mut Connection, from: i64) -> Result<(), Stor
     for (version, step) in (1..).zip(MIGRATIONS).skip(from as usize) {
         let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
         transaction.execute_batch(step)?;
+        if version == 1 {
+            // From the first moment on: a fact or a counter that is missing later is damage.
+            rows::set_fact(&transaction, "store_id", &rand::random::<u64>().to_le_bytes())?;
+            rows::set_fact(&transaction, "generation", &0_u64.to_le_bytes())?;
+            rows::set_fact(&transaction, "is_clean", &[0])?;
+            rows::set_totals(&transaction, None, &Totals::default())?;
+        }
         transaction.execute("UPDATE schema_version SET version = ?1", [version])?;
         transaction.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}"))?;
         transaction.commit()?;

@@ -6,7 +6,7 @@ use super::rows::{self, Totals};
 use super::{BatchNumber, Cursor, Dropped, StoreError, aside, reader, schema};
 use crate::engine::Accounting;
 use crate::time::UnixNanos;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -89,21 +89,21 @@ impl Status {
         let transaction = connection.transaction()?;
         let Totals { accounting, dropped, letters_forgotten } = rows::totals(&transaction)?;
         let one = |sql| -> Result<u64, StoreError> { Ok(transaction.query_row(sql, [], |row| row.get::<_, i64>(0))? as u64) };
-        let time = |sql| -> Result<Option<UnixNanos>, StoreError> { Ok(transaction.query_row(sql, [], |row| row.get::<_, Option<i64>>(0))?.map(UnixNanos)) };
+        let time = |sql| -> Result<Option<UnixNanos>, StoreError> { Ok(transaction.query_row(sql, [], |row| row.get(0)).optional()?.map(UnixNanos)) };
         let size = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
         Ok(Self {
             held_by: lock::holder(directory),
             version: schema::version(&transaction, &path)?,
-            store_id: rows::number(&transaction, "store_id")?.unwrap_or(0),
-            generation: rows::number(&transaction, "generation")?.unwrap_or(0),
+            store_id: rows::number(&transaction, "store_id")?,
+            generation: rows::number(&transaction, "generation")?,
             file_bytes: size(&path),
             log_bytes: size(&aside::beside(&path, "-wal")),
             used_bytes: rows::bytes_used(&transaction)?,
             batches: one("SELECT count(*) FROM batches")?,
             records: one("SELECT coalesce(sum(records), 0) FROM batches")?,
             record_bytes: one("SELECT coalesce(sum(bytes), 0) FROM batches")?,
-            oldest: time("SELECT created_at FROM batches ORDER BY number LIMIT 1").or_else(none)?,
-            newest: time("SELECT created_at FROM batches ORDER BY number DESC LIMIT 1").or_else(none)?,
+            oldest: time("SELECT created_at FROM batches ORDER BY number LIMIT 1")?,
+            newest: time("SELECT created_at FROM batches ORDER BY number DESC LIMIT 1")?,
             outputs: outputs(&transaction)?,
             positions: one("SELECT count(*) FROM positions")?,
             windows: one("SELECT count(*) FROM windows")?,
@@ -112,15 +112,10 @@ impl Status {
             totals: accounting,
             dropped,
             letters_forgotten,
-            set_aside: aside::list(&path),
+            set_aside: aside::list(&path).into_iter().map(|(_, file)| file).collect(),
             path,
         })
     }
-}
-
-/// No row is no error.
-fn none(error: StoreError) -> Result<Option<UnixNanos>, StoreError> {
-    if matches!(error, StoreError::Statement(_)) { Ok(None) } else { Err(error) }
 }
 
 fn outputs(connection: &Connection) -> Result<Vec<OutputStatus>, StoreError> {

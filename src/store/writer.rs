@@ -147,7 +147,7 @@ impl Store {
         draft.state.totals.accounting = commit.totals;
         draft.state.totals.dropped.add(&dropped);
         rows::set_totals(&transaction, Some(&self.state.totals), &state.totals)?;
-        give_back_pages(&transaction)?;
+        let has_shrunk = give_back_pages(&transaction)?;
         let bytes = rows::bytes_used(&transaction)?;
         failpoint::pass("before-commit");
         transaction.commit()?;
@@ -155,7 +155,7 @@ impl Store {
         let batch = (!batches.is_empty()).then_some(state.last_batch);
         self.state = state;
         self.hints = hints;
-        self.checkpoint();
+        self.checkpoint(has_shrunk);
         Ok(Committed { batch, bytes, full: bytes >= self.options.bytes_max, dropped })
     }
 
@@ -218,9 +218,7 @@ impl Store {
         self.state.last_batch = self.state.last_batch.max(furthest);
         let next = Cursor::at(BatchNumber(self.state.last_batch.0 + 1));
         let transaction = opened.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        rows::set_fact(&transaction, "store_id", &opened.recovered.store_id.to_le_bytes())?;
         rows::set_fact(&transaction, "generation", &1_u64.to_le_bytes())?;
-        rows::set_fact(&transaction, "is_clean", &[0])?;
         rows::set_totals(&transaction, None, &self.state.totals)?;
         transaction.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('batches', ?1)", [self.state.last_batch.0])?;
         for output in self.state.outputs.values_mut() {
@@ -234,6 +232,11 @@ impl Store {
         self.generation = 1;
         self.connection = opened.connection;
         Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) const fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// An orderly stop: the next start need not check the file.
@@ -266,12 +269,13 @@ impl Store {
     }
 
     /// Puts the log into the file when there is enough of it. What fails here is tried again after the next commit: the data is safe in the log.
-    fn checkpoint(&self) {
+    fn checkpoint(&self, has_shrunk: bool) {
         let pages: rusqlite::Result<i64> = self
             .connection
             .prepare_cached("PRAGMA wal_checkpoint(NOOP)")
             .and_then(|mut statement| statement.query_row([], |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?)));
-        if pages.is_ok_and(|pages| pages >= CHECKPOINT_PAGES) {
+        // The file becomes shorter only then.
+        if has_shrunk || pages.is_ok_and(|pages| pages >= CHECKPOINT_PAGES) {
             failpoint::pass("before-checkpoint");
             let _ = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         }
@@ -332,7 +336,8 @@ impl Draft<'_> {
     /// Cursors and dead letters. A cursor never goes back; an output that is not registered has none, but its dead letters are kept.
     fn progress(&mut self, progress: &[Progress]) -> Result<(), StoreError> {
         let mut all_dead: Vec<&DeadLetter> = Vec::new();
-        for Progress::Delivered { output, cursor, records, dead } in progress {
+        for told in progress {
+            let Progress::Delivered { output, cursor, records, dead } = told else { continue };
             if let Some(row) = self.state.outputs.get_mut(output) {
                 row.cursor = row.cursor.max(*cursor);
                 row.delivered += records;
@@ -450,16 +455,17 @@ fn has_batches(connection: &Connection) -> Result<bool, StoreError> {
     Ok(connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM batches)")?.query_row([], |row| row.get(0))?)
 }
 
-/// Shrinks the file a little when most of it is free.
-fn give_back_pages(connection: &Connection) -> Result<(), StoreError> {
+/// Shrinks the file a little when most of it is free; says whether it did.
+fn give_back_pages(connection: &Connection) -> Result<bool, StoreError> {
     let pragma = |sql| -> rusqlite::Result<i64> { connection.prepare_cached(sql)?.query_row([], |row| row.get(0)) };
     let (free, all) = (pragma("PRAGMA freelist_count")?, pragma("PRAGMA page_count")?);
-    if free > FREE_PAGES_MAX && free > all / 2 {
-        let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({VACUUM_PAGES})"))?;
-        let mut steps = statement.query([])?;
-        while steps.next()?.is_some() {}
+    if free <= FREE_PAGES_MAX || free <= all / 2 {
+        return Ok(false);
     }
-    Ok(())
+    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({VACUUM_PAGES})"))?;
+    let mut steps = statement.query([])?;
+    while steps.next()?.is_some() {}
+    Ok(true)
 }
 
 /// Puts records that one output alone shall get into the queue.

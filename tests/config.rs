@@ -66,7 +66,7 @@ fn a_configuration_that_would_work_is_said_to() {
     let folder = tempfile::tempdir().unwrap();
     let ran = run(&["check", "--config", &write(folder.path(), "")], folder.path());
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
-    assert!(ran.stdout.contains("inputs.app: 1 files, all readable") && ran.stdout.ends_with("everything is fine\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("inputs.app: 1 file, readable") && ran.stdout.ends_with("everything is fine\n"), "{}", ran.stdout);
     assert!(!folder.path().join("state").exists() && !folder.path().join("out.ndjson").exists(), "a check changes nothing");
 }
 

@@ -192,6 +192,7 @@ fn check_files(options: &file::Options, findings: &mut Findings) {
                 first.display()
             ),
         ),
+        None if count == 1 => findings.note(Verdict::Fine, &what, "1 file, readable"),
         None => findings.note(Verdict::Fine, &what, format!("{} files, all readable", show_count(count as u64))),
     }
     if count > options.files_max {
@@ -275,10 +276,15 @@ fn check_syslog(options: &syslog::Options, is_running: bool, findings: &mut Find
     let bound = match &options.listen {
         syslog::Listen::Udp(address) => UdpSocket::bind(address).map(drop).map_err(|error| (format!("udp {address}"), error)),
         syslog::Listen::Tcp(address) => TcpListener::bind(address).map(drop).map_err(|error| (format!("tcp {address}"), error)),
-        syslog::Listen::Unix(path) => match path.parent() {
-            Some(folder) if folder.is_dir() && is_writable(folder) => Ok(()),
-            _ => Err((path.display().to_string(), std::io::ErrorKind::PermissionDenied.into())),
-        },
+        syslog::Listen::Unix(path) => {
+            let folder = path.parent().unwrap_or(Path::new("/"));
+            let (verdict, detail) = match first_existing(folder) {
+                Some(there) if there != folder => (Verdict::Failed, format!("the directory {} is not there; make it", folder.display())),
+                _ if !is_writable(folder) => (Verdict::Failed, format!("no socket can be made in {} by this user", folder.display())),
+                _ => (Verdict::Fine, "can listen".to_owned()),
+            };
+            return findings.note(verdict, &what, detail);
+        }
     };
     match bound {
         Ok(()) => findings.note(Verdict::Fine, &what, "can listen"),

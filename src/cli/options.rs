@@ -48,7 +48,7 @@ pub enum Command {
     /// Check the configuration of the agent and whether it would work here
     #[command(after_long_help = CHECK_LONG_HELP)]
     Check(CheckArguments),
-    /// Print the configuration of the agent: a file to begin with, its schema, what is in effect
+    /// Print a configuration to begin with, its schema, or what is in effect
     #[command(after_long_help = CONFIG_LONG_HELP)]
     Config(ConfigArguments),
     /// Look into the agent's store: status, waiting records, dead letters

@@ -132,7 +132,8 @@ fn check(path: Option<&Path>, file: &str, text: &str, surroundings: &dyn Surroun
             }
         }
     }
-    found.mistakes.sort_by(|a, b| (&a.file != file, a.place).cmp(&(&b.file != file, b.place)));
+    // Those of the file first, by place; then those of rule files.
+    found.mistakes.sort_by_key(|mistake| (mistake.file != file, mistake.place));
     found.warnings.sort();
     match config.filter(|_| found.mistakes.is_empty()) {
         Some(config) => {

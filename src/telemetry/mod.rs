@@ -17,11 +17,13 @@ mod process;
 pub mod retries;
 pub mod status;
 pub mod systemd;
+pub mod tally;
 
 pub use error::TelemetryError;
 pub use metrics::{Collects, Samples};
 pub use retries::Retries;
 pub use status::{Publisher, Status, Subscriber};
+pub use tally::Tally;
 
 /// At most `bytes` of `text`, cut between characters.
 fn cut(text: &str, bytes: usize) -> &str {

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Records beyond this make another batch of the same commit: bounds what a reader holds in memory. One record may be larger.
 const BATCH_BYTES_MAX: usize = 1 << 20;
@@ -24,7 +25,7 @@ const REMOVED_MAX: i64 = 128;
 const CHECKPOINT_PAGES: i64 = 1000;
 
 /// A write-ahead log beyond this means that a reader never pauses; new records wait until it does.
-const WAL_BYTES_MAX: u64 = 64 << 20;
+const WAL_BYTES_MAX: u64 = if cfg!(test) { 6 << 20 } else { 64 << 20 };
 
 /// Free pages given back to the disk per commit (1 MiB), once more than [`FREE_PAGES_MAX`] and more than half of all are free.
 const VACUUM_PAGES: i64 = 256;
@@ -161,8 +162,9 @@ impl Store {
 
     /// Makes the store usable again after [`StoreError::Deleted`] or [`StoreError::Corrupt`].
     ///
-    /// A file that is only gone is written anew from the open handle: [`Note::Rebuilt`], nothing is lost. Otherwise an empty store begins, with
-    /// another [`Store::store_id`] and batch numbers that go on, so cursors in memory stay true; outputs and totals are written into it. The owner
+    /// A file that is only gone is written anew from the open handle: [`Note::Rebuilt`], nothing is lost. Of a damaged one everything whole is
+    /// saved, if its state is: [`Note::Salvaged`]. Otherwise ([`Note::Lost`], [`Note::SetAside`]) an empty store begins, with another
+    /// [`Store::store_id`] and batch numbers that go on, so cursors in memory stay true; outputs and totals are written into it, and the owner
     /// then commits all positions, windows, held lines and storms that it knows.
     ///
     /// # Errors
@@ -172,35 +174,34 @@ impl Store {
         if !self.lock.is_in_place() {
             self.lock = Lock::take(&self.options.directory)?;
         }
+        let has_vanished = self.check_in_place().is_err();
         let fresh = beside(&self.path, ".rebuilt");
-        let is_rebuilt = rebuild(&self.connection, &fresh).is_ok();
+        let is_rebuilt = has_vanished && rebuild(&self.connection, &fresh).is_ok();
+        let is_ours = open::identity(&self.path) == self.identity.0;
         // Closing removes `-wal` by name, so it must come before there is a new one.
         self.connection = Connection::open_in_memory()?;
-        let mut note = if is_rebuilt { Note::Rebuilt } else { Note::Lost };
-        if fs::symlink_metadata(&self.path).is_ok() {
-            if is_rebuilt && open::identity(&self.path) == self.identity.0 {
+        let damaged = |reason: &str| open::replace(&self.path, &self.options, now, reason.to_owned());
+        let (opened, note) = if is_rebuilt || !is_ours {
+            if is_ours {
                 let _ = fs::remove_file(&self.path);
-            } else {
-                let file = aside::set_aside(&self.path, now)?;
-                if !is_rebuilt {
-                    note = Note::SetAside { file, reason: "found while it was in use".to_owned() };
-                }
+            } else if fs::symlink_metadata(&self.path).is_ok() {
+                aside::set_aside(&self.path, now)?;
             }
-        }
-        for ending in ["-wal", "-shm"] {
-            let _ = fs::remove_file(beside(&self.path, ending));
-        }
-        if is_rebuilt {
-            fs::rename(&fresh, &self.path).map_err(|error| StoreError::io(&format!("rename {}", fresh.display()), &error))?;
-        }
-        let opened = match Opened::at(&self.path, &self.options) {
-            Err(StoreError::Corrupt(reason)) => {
-                note = Note::SetAside { file: aside::set_aside(&self.path, now)?, reason };
-                Opened::at(&self.path, &self.options)?
+            for ending in ["-wal", "-shm"] {
+                let _ = fs::remove_file(beside(&self.path, ending));
             }
-            opened => opened?,
+            if is_rebuilt {
+                fs::rename(&fresh, &self.path).map_err(|error| StoreError::io(&format!("rename {}", fresh.display()), &error))?;
+            }
+            match Opened::at(&self.path, &self.options) {
+                Err(StoreError::Corrupt(reason)) => (damaged(&reason)?, None),
+                opened => (opened?, Some(if is_rebuilt { Note::Rebuilt } else { Note::Lost })),
+            }
+        } else {
+            (damaged("found while it was in use")?, None)
         };
-        if opened.recovered.note == Some(Note::New) {
+        let note = note.or_else(|| opened.recovered.note.clone()).unwrap_or(Note::Lost);
+        if matches!(note, Note::Lost | Note::SetAside { .. }) {
             self.begin_anew(opened)?;
         } else {
             self.connection = opened.connection;
@@ -264,8 +265,11 @@ impl Store {
         if bytes <= WAL_BYTES_MAX {
             return Ok(());
         }
-        let is_busy: i64 = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-        if is_busy == 0 { Ok(()) } else { Err(StoreError::Busy("a reader keeps the write-ahead log from being emptied".to_owned())) }
+        // Without waiting: the engine thread has better things to do, and comes again.
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let is_busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        self.connection.busy_timeout(open::BUSY)?;
+        if is_busy? == 0 { Ok(()) } else { Err(StoreError::Busy("a reader keeps the write-ahead log from being emptied".to_owned())) }
     }
 
     /// Puts the log into the file when there is enough of it. What fails here is tried again after the next commit: the data is safe in the log.

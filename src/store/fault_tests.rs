@@ -355,6 +355,27 @@ fn a_deleted_directory_is_made_anew() {
 }
 
 #[test]
+fn a_store_that_cannot_be_written_anew_yet_is_written_anew_later() {
+    let directory = TempDir::new().unwrap();
+    let (mut store, recovered) = open(directory.path());
+    fill(&mut store);
+    fs::remove_file(database(&directory)).unwrap();
+    // A folder where the new file has to be written.
+    let obstacle = directory.path().join("squelch.db.rebuilt");
+    fs::create_dir(&obstacle).unwrap();
+    for _ in 0..2 {
+        assert_eq!(store.recreate(NOW).unwrap_err().remedy(), Remedy::Retry);
+        assert!(matches!(store.commit(&Commit::default()), Err(StoreError::Deleted(_))));
+    }
+    fs::remove_dir(&obstacle).unwrap();
+    assert_eq!(store.recreate(NOW).unwrap(), Note::Rebuilt);
+    assert_eq!(store.status().unwrap().records, 30);
+    drop(store);
+    let (_store, again) = open(directory.path());
+    assert_eq!((again.store_id, again.generation, again.positions.len()), (recovered.store_id, 2, 30));
+}
+
+#[test]
 fn a_deleted_log_is_written_anew() {
     check_mended(|directory| fs::remove_file(directory.path().join("squelch.db-wal")).unwrap(), |note| *note == Note::Rebuilt);
 }

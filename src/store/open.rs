@@ -19,6 +19,9 @@ use std::time::Duration;
 /// Name of the store in the state directory.
 pub(super) const FILE: &str = "squelch.db";
 
+/// Ending of a file that is being written to take the place of the store.
+pub(super) const FRESH: &str = ".rebuilt";
+
 /// How long a statement waits for another program's lock. The engine thread stands still meanwhile; a person's `sqlite3` takes milliseconds.
 pub(super) const BUSY: Duration = Duration::from_secs(2);
 
@@ -63,7 +66,7 @@ pub(super) fn identity(path: &Path) -> Option<Identity> {
 impl Store {
     /// Opens (or makes) the store of a state directory and takes its lock.
     ///
-    /// After a stop that was not orderly the whole file is checked first (about a second per GiB from memory). A file that cannot be used is set
+    /// After a stop that was not orderly the whole file is checked first (some seconds per GiB). A file that cannot be used is set
     /// aside and a new store begins; [`Recovered::note`] says so.
     ///
     /// # Errors
@@ -72,6 +75,8 @@ impl Store {
         create_directory(&options.directory)?;
         let lock = Lock::take(&options.directory)?;
         let path = options.directory.join(FILE);
+        // Left by a stop in the middle of [`replace`]: nobody knows whether it is whole.
+        let _ = fs::remove_file(beside(&path, FRESH));
         let opened = match check_header(&path).and_then(|()| Opened::at(&path, options)) {
             Err(StoreError::Corrupt(reason)) => replace(&path, options, now, reason)?,
             result => result?,
@@ -87,7 +92,7 @@ impl Store {
 
 /// Sets a damaged store aside and makes a new one with whatever can be saved.
 pub(super) fn replace(path: &Path, options: &Options, now: UnixNanos, reason: String) -> Result<Opened, StoreError> {
-    let fresh = beside(path, ".rebuilt");
+    let fresh = beside(path, FRESH);
     let saved = salvage::salvage(path, &fresh, options);
     let file = aside::set_aside(path, now)?;
     if let Some(records_lost) = saved {

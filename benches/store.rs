@@ -39,9 +39,8 @@ fn latency(directory: &Path, sync: bool) {
     for n in 0..COMMITS {
         let records = records(n, 50, 600);
         let position = Position { key: "files/2049:131077:1".into(), value: format!(r#"{{"offset":{n}}}"#).into_bytes().into() };
-        let windows: Vec<OpenWindow> = (0..5)
-            .map(|at| OpenWindow { key: format!("stream/{at}").into(), json: vec![b'x'; 900], kind: RecordKind::Summary, lines: n })
-            .collect();
+        let windows: Vec<OpenWindow> =
+            (0..5).map(|at| OpenWindow { key: format!("stream/{at}").into(), json: vec![b'x'; 900], kind: RecordKind::Summary, lines: n }).collect();
         let progress = [Progress::Delivered { output: "out".into(), cursor: Cursor::at(BatchNumber(n as i64)), records: 50, dead: Vec::new() }];
         let commit = Commit { records: Some(&records), positions: &[position], windows_changed: &windows, progress: &progress, ..Commit::default() };
         let start = clock::monotonic();
@@ -93,7 +92,8 @@ fn records(seed: u64, count: u64, size: usize) -> Records {
     };
     let mut records = Records::default();
     for _ in 0..count {
-        let mut json = format!(r#"{{"timestamp":"2026-11-25T12:01:00.{:09}Z","severity_text":"error","severity_number":17,"body":""#, next() % 1_000_000_000);
+        let mut json =
+            format!(r#"{{"timestamp":"2026-11-25T12:01:00.{:09}Z","severity_text":"error","severity_number":17,"body":""#, next() % 1_000_000_000);
         while json.len() < size - 80 {
             json.push_str(WORDS[next() as usize % WORDS.len()]);
             json.push_str(&format!(" {:x} ", next()));

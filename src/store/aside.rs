@@ -57,7 +57,9 @@ impl fmt::Display for Note {
                 file.display()
             ),
             Self::Rebuilt => f.write_str("the file of the store was deleted or replaced; it was written anew from the open handle, nothing is lost"),
-            Self::Lost => f.write_str("the file of the store was deleted or replaced and could not be written anew; records that no output had taken are lost"),
+            Self::Lost => {
+                f.write_str("the file of the store was deleted or replaced and could not be written anew; records that no output had taken are lost")
+            }
             Self::Migrated { from } => write!(f, "the store was brought from version {from} to {}", super::schema::VERSION),
         }
     }

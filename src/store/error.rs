@@ -136,9 +136,14 @@ impl From<rusqlite::Error> for StoreError {
             (ErrorCode::ReadOnly | ErrorCode::PermissionDenied, _) => Self::ReadOnly(told),
             (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _) | (_, ffi::SQLITE_IOERR_CORRUPTFS) => Self::Corrupt(told),
             (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => Self::Busy(told),
-            (ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::OutOfMemory | ErrorCode::FileLockingProtocolFailed | ErrorCode::NoLargeFileSupport, _) => {
-                Self::Io(told)
-            }
+            (
+                ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::OutOfMemory
+                | ErrorCode::FileLockingProtocolFailed
+                | ErrorCode::NoLargeFileSupport,
+                _,
+            ) => Self::Io(told),
             // The tables are not as we made them.
             _ => Self::Corrupt(told),
         }

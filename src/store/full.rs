@@ -66,8 +66,8 @@ pub(super) fn make_room(connection: &Connection, target: u64, passed: Cursor, hi
             if used <= comfortable || ahead > AHEAD_MAX {
                 return Ok(dropped);
             }
-            let mut oldest =
-                connection.prepare_cached("SELECT number, records, kinds FROM batches WHERE number >= ?1 AND kinds & ?2 != 0 ORDER BY number LIMIT 1")?;
+            let mut oldest = connection
+                .prepare_cached("SELECT number, records, kinds FROM batches WHERE number >= ?1 AND kinds & ?2 != 0 ORDER BY number LIMIT 1")?;
             let header = |row: &rusqlite::Row<'_>| Ok(Header { number: row.get(0)?, records: row.get(1)?, kinds: row.get(2)? });
             let Some(batch) = oldest.query_row((*hint, stage.bit()), header).optional()? else { break };
             thin(connection, &batch, stage, passed, &mut packer, &mut dropped)?;

@@ -66,7 +66,8 @@ pub(super) fn forget(connection: &Connection, options: &Options) -> Result<u64, 
 /// There is no store, or it cannot be read.
 pub fn dead_letters(directory: &Path, output: Option<&str>, mut take: impl FnMut(KeptLetter) -> bool) -> Result<(), StoreError> {
     let connection = reader::connect(&path_in(directory))?;
-    let mut statement = connection.prepare("SELECT id, output, kind, at, reason, json FROM dead_letters WHERE ?1 IS NULL OR output = ?1 ORDER BY id")?;
+    let mut statement =
+        connection.prepare("SELECT id, output, kind, at, reason, json FROM dead_letters WHERE ?1 IS NULL OR output = ?1 ORDER BY id")?;
     let mut rows = statement.query([output])?;
     while let Some(row) = rows.next()? {
         if !take(letter(row)?) {
@@ -125,8 +126,7 @@ pub fn replay_dead_letters(directory: &Path, output: &str, now: UnixNanos) -> Re
 
 /// The oldest letters of an output as records, and the id of the last.
 fn oldest(connection: &Connection, output: &str) -> Result<(Records, i64), StoreError> {
-    let mut statement =
-        connection.prepare("SELECT id, output, kind, at, reason, json FROM dead_letters WHERE output = ?1 ORDER BY id LIMIT ?2")?;
+    let mut statement = connection.prepare("SELECT id, output, kind, at, reason, json FROM dead_letters WHERE output = ?1 ORDER BY id LIMIT ?2")?;
     let mut rows = statement.query((output, REPLAY_RECORDS_MAX as i64))?;
     let (mut records, mut last) = (Records::default(), 0);
     while let Some(row) = rows.next()? {

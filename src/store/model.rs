@@ -156,7 +156,8 @@ fn commit(store: &mut Store, path: &Path, model: &mut Model, step: &Step) {
         batch.push(RecordKind::Line, format!(r#"{{"n":{}}}"#, model.made).as_bytes());
     }
     let position = Position { key: format!("p/{}", position.0).into(), value: vec![position.1].into() };
-    let window = OpenWindow { key: format!("w/{}", window.0).into(), json: vec![window.1; 40], kind: RecordKind::Summary, lines: u64::from(window.1) };
+    let window =
+        OpenWindow { key: format!("w/{}", window.0).into(), json: vec![window.1; 40], kind: RecordKind::Summary, lines: u64::from(window.1) };
     let held = held.map(|count| vec![HeldLines { stream: "s".into(), bytes: vec![count; 9], lines: 1 }; usize::from(count)]);
     let storms = storms.map(|storms| vec![storms]);
     let (forgotten, closed) = ([format!("p/{forget}").into()], [format!("w/{close}").into()]);

@@ -174,7 +174,8 @@ impl Reader {
             "SELECT (SELECT max(number) FROM batches), EXISTS (SELECT 1 FROM batches
              WHERE number >= ?1 AND kinds & ?2 != 0 AND (only_output IS NULL OR only_output = ?3))",
         )?;
-        let (newest, has_come): (Option<i64>, bool) = statement.query_row((after.batch.0, kinds, &self.output), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (newest, has_come): (Option<i64>, bool) =
+            statement.query_row((after.batch.0, kinds, &self.output), |row| Ok((row.get(0)?, row.get(1)?)))?;
         let end = newest.map_or(after, |newest| Cursor::at(BatchNumber(newest + 1)));
         Ok(Found::NothingBefore(if has_come { after } else { end.max(after) }))
     }

@@ -152,8 +152,8 @@ pub(super) fn outputs(connection: &Connection) -> Result<BTreeMap<Box<str>, Outp
 
 /// Writes an output.
 pub(super) fn set_output(connection: &Connection, name: &str, output: &OutputRow) -> Result<(), StoreError> {
-    let mut statement =
-        connection.prepare_cached("INSERT OR REPLACE INTO cursors (output, batch, done, delivered, dead, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    let mut statement = connection
+        .prepare_cached("INSERT OR REPLACE INTO cursors (output, batch, done, delivered, dead, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
     let (cursor, checksum) = (output.cursor, checksum(&[name.as_bytes(), &output.parts()]));
     statement.execute((name, cursor.batch.0, cursor.done, output.delivered as i64, output.dead as i64, checksum))?;
     Ok(())

@@ -1,7 +1,7 @@
 //! The tables, and how an older store becomes a newer one.
 
-use super::rows::{self, Totals};
 use super::StoreError;
+use super::rows::{self, Totals};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use std::path::Path;
 

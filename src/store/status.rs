@@ -124,9 +124,8 @@ impl Status {
 
 fn outputs(connection: &Connection) -> Result<Vec<OutputStatus>, StoreError> {
     let mut found = Vec::new();
-    let mut queued = connection.prepare(
-        "SELECT coalesce(sum(records), 0), min(created_at) FROM batches WHERE number >= ?1 AND (only_output IS NULL OR only_output = ?2)",
-    )?;
+    let mut queued = connection
+        .prepare("SELECT coalesce(sum(records), 0), min(created_at) FROM batches WHERE number >= ?1 AND (only_output IS NULL OR only_output = ?2)")?;
     let mut letters = connection.prepare("SELECT count(*) FROM dead_letters WHERE output = ?1")?;
     for (name, row) in rows::outputs(connection)? {
         let (records, oldest): (i64, Option<i64>) = queued.query_row((row.cursor.batch.0, &name), |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -140,7 +139,8 @@ fn outputs(connection: &Connection) -> Result<Vec<OutputStatus>, StoreError> {
             name: name.into(),
         });
     }
-    let mut gone = connection.prepare("SELECT output, count(*) FROM dead_letters WHERE output NOT IN (SELECT output FROM cursors) GROUP BY output")?;
+    let mut gone =
+        connection.prepare("SELECT output, count(*) FROM dead_letters WHERE output NOT IN (SELECT output FROM cursors) GROUP BY output")?;
     let mut rows = gone.query([])?;
     while let Some(row) = rows.next()? {
         let letters = row.get::<_, i64>(1)? as u64;

@@ -6,7 +6,9 @@ use super::full::{self, Hints};
 use super::lock::Lock;
 use super::open::{self, Identity, Opened};
 use super::rows::{self, OutputRow, Totals};
-use super::{BatchNumber, Commit, Committed, Cursor, DeadLetter, Dropped, OnFull, Options, Progress, Records, Status, StoreError, failpoint, letters};
+use super::{
+    BatchNumber, Commit, Committed, Cursor, DeadLetter, Dropped, OnFull, Options, Progress, Records, Status, StoreError, failpoint, letters,
+};
 use crate::clock;
 use crate::time::UnixNanos;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};

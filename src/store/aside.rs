@@ -21,6 +21,15 @@ pub enum Note {
         /// What was wrong with it.
         reason: String,
     },
+    /// What was there was damaged; all state and every whole batch went into a new file.
+    Salvaged {
+        /// Where the damaged file is now.
+        file: PathBuf,
+        /// What was wrong with it.
+        reason: String,
+        /// Records in damaged batches, as far as they could be counted.
+        records_lost: u64,
+    },
     /// The file was gone; everything in it was written anew from the open handle.
     Rebuilt,
     /// The file was gone and its content, too.
@@ -40,6 +49,11 @@ impl fmt::Display for Note {
                 f,
                 "the store was damaged ({reason}) and is now {}; a new one begins: records that no output had taken, open windows and dead letters \
                  are in the old file only, and inputs without a position in memory start where their configuration says, so lines may come twice or not at all",
+                file.display()
+            ),
+            Self::Salvaged { file, reason, records_lost } => write!(
+                f,
+                "the store was damaged ({reason}) and is now {}; everything but {records_lost} records of damaged batches was saved into a new one",
                 file.display()
             ),
             Self::Rebuilt => f.write_str("the file of the store was deleted or replaced; it was written anew from the open handle, nothing is lost"),

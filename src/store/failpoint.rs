@@ -1,10 +1,14 @@
 //! Places where the process can be made to die, for the fault harness: `SQUELCH_FAILPOINT=NAME[:COUNT]` aborts at the COUNT-th passage
 //! (default: the first). Compiled in for tests and with the feature `failpoints` only.
 
+/// What a test does when a place is passed.
+#[cfg(test)]
+type Hook = Box<dyn FnMut(&'static str)>;
+
 #[cfg(test)]
 thread_local! {
-    /// What a test does at each of these places, in its own thread.
-    pub(super) static HOOK: std::cell::RefCell<Option<Box<dyn FnMut(&'static str)>>> = const { std::cell::RefCell::new(None) };
+    /// For the places that this thread passes.
+    pub(super) static HOOK: std::cell::RefCell<Option<Hook>> = const { std::cell::RefCell::new(None) };
 }
 
 /// `before-begin`, `after-records`, `after-positions`, `before-commit`, `after-commit`, `before-checkpoint`.

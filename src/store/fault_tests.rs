@@ -156,8 +156,8 @@ fn another_programs_database_is_set_aside() {
 fn check_damaged(directory: &TempDir, expected: &Recovered, what: &str) -> bool {
     match Store::open(&options(directory.path()), NOW) {
         Ok((mut store, recovered)) => {
-            let was_set_aside = matches!(recovered.note, Some(Note::SetAside { .. }));
-            if !was_set_aside {
+            let was_noticed = recovered.note.is_some();
+            if !matches!(recovered.note, Some(Note::SetAside { .. })) {
                 let found = content(&recovered);
                 assert_eq!((found.store_id, &found.positions, &found.totals), (expected.store_id, &expected.positions, &expected.totals), "{what}");
                 assert_eq!((&found.held, &found.storms, &found.cursors), (&expected.held, &expected.storms, &expected.cursors), "{what}");
@@ -175,7 +175,7 @@ fn check_damaged(directory: &TempDir, expected: &Recovered, what: &str) -> bool 
                 store.recreate(NOW).unwrap();
                 store.commit(&Commit { records: Some(&one_record(10)), ..Commit::default() }).unwrap();
             }
-            was_set_aside
+            was_noticed
         }
         // A flipped bit in the version.
         Err(error) => {
@@ -242,6 +242,58 @@ fn a_torn_file_is_noticed() {
 }
 
 #[test]
+fn what_is_whole_in_a_damaged_store_is_saved() {
+    let directory = TempDir::new().unwrap();
+    let (mut store, before) = open(directory.path());
+    fill(&mut store);
+    let page = "SELECT pageno FROM dbstat WHERE name = 'bodies' AND pagetype = 'leaf' LIMIT 1 OFFSET 2";
+    let page: usize = store.connection().query_row(page, [], |row| row.get::<_, i64>(0)).unwrap() as usize;
+    drop(store);
+    let mut bytes = fs::read(database(&directory)).unwrap();
+    bytes[(page - 1) * 4096..page * 4096].fill(0xee);
+    fs::write(database(&directory), &bytes).unwrap();
+
+    let (mut store, recovered) = open(directory.path());
+    let Some(Note::Salvaged { file, records_lost, .. }) = &recovered.note else { panic!("{:?}", recovered.note) };
+    assert!(file.exists() && (1..=3).contains(records_lost), "{records_lost}");
+    assert_eq!((recovered.store_id, recovered.generation), (before.store_id, 2));
+    assert_eq!((recovered.positions.len(), recovered.windows.len(), recovered.totals.read), (30, 30, 29));
+    let mut reader = Reader::open(directory.path()).unwrap();
+    let (mut cursor, mut read) = (Cursor::default(), 0);
+    while let Some(batch) = reader.next(cursor, usize::MAX).unwrap() {
+        cursor = batch.cursor_after(batch.records.len());
+        read += batch.records.len() as u64;
+    }
+    assert_eq!((read, reader.damaged()), (30 - records_lost, 0));
+    let mut letters = 0;
+    dead_letters(directory.path(), None, |_| {
+        letters += 1;
+        true
+    })
+    .unwrap();
+    assert_eq!(letters, 30);
+    assert_eq!(store.commit(&Commit { records: Some(&one_record(10)), ..Commit::default() }).unwrap().batch, Some(BatchNumber(31)));
+}
+
+#[test]
+fn a_reader_that_never_pauses_stops_records_before_the_log_fills_the_disk() {
+    let directory = TempDir::new().unwrap();
+    let (mut store, _) = open(directory.path());
+    let stuck = rusqlite::Connection::open(database(&directory)).unwrap();
+    stuck.execute_batch("BEGIN; SELECT count(*) FROM batches").unwrap();
+    let _: i64 = stuck.query_row("SELECT count(*) FROM batches", [], |row| row.get(0)).unwrap();
+    let records = one_record(1 << 20);
+    let commit = Commit { records: Some(&records), ..Commit::default() };
+    let refused = (0..40).find_map(|_| store.commit(&commit).err()).unwrap();
+    assert!(matches!(refused, StoreError::Busy(_)), "{refused}");
+    assert_eq!(refused.remedy(), Remedy::Retry);
+    store.commit(&Commit { positions: &[position("p")], ..Commit::default() }).unwrap();
+    stuck.execute_batch("COMMIT").unwrap();
+    store.commit(&commit).unwrap();
+    assert!(fs::metadata(directory.path().join("squelch.db-wal")).unwrap().len() < 2 << 20);
+}
+
+#[test]
 fn an_empty_file_becomes_a_new_store() {
     let directory = TempDir::new().unwrap();
     fs::write(database(&directory), "").unwrap();
@@ -300,6 +352,27 @@ fn a_deleted_store_is_written_anew_from_the_open_handle() {
 #[test]
 fn a_deleted_directory_is_made_anew() {
     check_mended(|directory| fs::remove_dir_all(directory.path()).unwrap(), |note| *note == Note::Rebuilt);
+}
+
+#[test]
+fn a_store_that_cannot_be_written_anew_yet_is_written_anew_later() {
+    let directory = TempDir::new().unwrap();
+    let (mut store, recovered) = open(directory.path());
+    fill(&mut store);
+    fs::remove_file(database(&directory)).unwrap();
+    // A folder where the new file has to be written.
+    let obstacle = directory.path().join("squelch.db.rebuilt");
+    fs::create_dir(&obstacle).unwrap();
+    for _ in 0..2 {
+        assert_eq!(store.recreate(NOW).unwrap_err().remedy(), Remedy::Retry);
+        assert!(matches!(store.commit(&Commit::default()), Err(StoreError::Deleted(_))));
+    }
+    fs::remove_dir(&obstacle).unwrap();
+    assert_eq!(store.recreate(NOW).unwrap(), Note::Rebuilt);
+    assert_eq!(store.status().unwrap().records, 30);
+    drop(store);
+    let (_store, again) = open(directory.path());
+    assert_eq!((again.store_id, again.generation, again.positions.len()), (recovered.store_id, 2, 30));
 }
 
 #[test]

@@ -46,6 +46,11 @@ pub(super) const fn with_samples(kinds: i64) -> i64 {
     if kinds & RecordKind::Summary.bit() != 0 { kinds | SAMPLES } else { kinds }
 }
 
+/// `kinds` of a batch whose records are known, with `before` for what they do not show.
+pub(super) const fn like(kinds: i64, before: i64) -> i64 {
+    if kinds & RecordKind::Summary.bit() != 0 { kinds | before & SAMPLES } else { kinds }
+}
+
 /// Drops until at most `target` bytes are in use, or nothing is left. `passed`: what lies before is delivered, its loss is none.
 pub(super) fn make_room(connection: &Connection, target: u64, passed: Cursor, hints: &mut Hints) -> Result<Dropped, StoreError> {
     let mut dropped = Dropped::default();
@@ -126,8 +131,8 @@ fn thin(connection: &Connection, batch: &Header, stage: Stage, passed: Cursor, p
     if kinds == 0 {
         return remove_batch(connection, number);
     }
-    if stage == Stage::Records(RecordKind::Line) && kinds & RecordKind::Summary.bit() != 0 {
-        kinds |= batch.kinds & SAMPLES;
+    if stage != Stage::Samples {
+        kinds = like(kinds, batch.kinds);
     }
     let body = packer.pack(&new, 0..new.len());
     connection.prepare_cached("UPDATE batches SET kinds = ?2, bytes = ?3 WHERE number = ?1")?.execute((number, kinds, new.ndjson.len() as u32))?;

@@ -77,7 +77,8 @@ pub fn dead_letters(directory: &Path, output: Option<&str>, mut take: impl FnMut
     Ok(())
 }
 
-fn letter(row: &rusqlite::Row<'_>) -> Result<KeptLetter, StoreError> {
+/// A row of `dead_letters`.
+pub(super) fn letter(row: &rusqlite::Row<'_>) -> Result<KeptLetter, StoreError> {
     Ok(KeptLetter {
         id: row.get(0)?,
         output: row.get(1)?,

@@ -53,15 +53,20 @@ impl Drop for Lock {
     }
 }
 
-/// The process that holds the lock of `directory`, without touching the lock: `/proc/locks` lists it.
+/// The process that holds the lock of `directory`, without touching the lock: `/proc/locks` lists it. In a container of its own the kernel calls
+/// it 0 there; then its own word counts.
 pub(super) fn holder(directory: &Path) -> Option<u32> {
-    let inode = fs::metadata(directory.join(FILE)).ok()?.ino();
-    let ending = format!(":{inode}");
+    let path = directory.join(FILE);
+    let ending = format!(":{}", fs::metadata(&path).ok()?.ino());
     let locks = fs::read_to_string("/proc/locks").ok()?;
-    locks.lines().find_map(|line| {
+    let listed = locks.lines().find_map(|line| {
         // 1: FLOCK  ADVISORY  WRITE 4711 08:01:131077 0 EOF
         let words: Vec<&str> = line.split_whitespace().collect();
         let is_ours = words.get(1) == Some(&"FLOCK") && words.get(5).is_some_and(|place| place.ends_with(&ending));
-        is_ours.then(|| words.get(4)?.parse().ok()).flatten()
-    })
+        is_ours.then(|| words.get(4).and_then(|pid| pid.parse().ok()).unwrap_or(0))
+    })?;
+    match listed {
+        0 => fs::read_to_string(&path).ok()?.trim().parse().ok(),
+        pid => Some(pid),
+    }
 }

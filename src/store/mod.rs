@@ -15,7 +15,7 @@
 //! | | |
 //! |---|---|
 //! | `kill -9`, power cut | all of the last commit or nothing of it |
-//! | file damaged | set aside; a new store begins, a [`Note`] says what that means |
+//! | file damaged | set aside; a new store begins with whatever is whole in it, a [`Note`] says what that means |
 //! | single batch damaged | readers leave it out and count its records ([`Reader::damaged`]) |
 //! | file deleted or replaced while running | the next commit says [`StoreError::Deleted`]; [`Store::recreate`] writes it anew from the open handle |
 //! | disk full, read-only, I/O error | the commit changes nothing and may be made again: [`StoreError::remedy`] |
@@ -36,6 +36,7 @@ mod open;
 mod options;
 mod reader;
 mod rows;
+mod salvage;
 mod schema;
 mod status;
 mod writer;

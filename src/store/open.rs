@@ -4,7 +4,7 @@ use super::aside::{self, Note, beside};
 use super::lock::Lock;
 use super::rows::{self, OutputRow, Totals};
 use super::writer::State;
-use super::{BatchNumber, Cursor, HeldLines, OpenWindow, Options, Store, StoreError, schema};
+use super::{BatchNumber, Cursor, HeldLines, OpenWindow, Options, Store, StoreError, salvage, schema};
 use crate::engine::Accounting;
 use crate::inputs::event::Position;
 use crate::time::UnixNanos;
@@ -19,8 +19,11 @@ use std::time::Duration;
 /// Name of the store in the state directory.
 pub(super) const FILE: &str = "squelch.db";
 
+/// Ending of a file that is being written to take the place of the store.
+pub(super) const FRESH: &str = ".rebuilt";
+
 /// How long a statement waits for another program's lock. The engine thread stands still meanwhile; a person's `sqlite3` takes milliseconds.
-const BUSY: Duration = Duration::from_secs(2);
+pub(super) const BUSY: Duration = Duration::from_secs(2);
 
 /// Statements that stay prepared: all that a commit may need.
 const STATEMENTS_MAX: usize = 64;
@@ -63,7 +66,7 @@ pub(super) fn identity(path: &Path) -> Option<Identity> {
 impl Store {
     /// Opens (or makes) the store of a state directory and takes its lock.
     ///
-    /// After a stop that was not orderly the whole file is checked first (about a second per GiB from memory). A file that cannot be used is set
+    /// After a stop that was not orderly the whole file is checked first (some seconds per GiB). A file that cannot be used is set
     /// aside and a new store begins; [`Recovered::note`] says so.
     ///
     /// # Errors
@@ -72,21 +75,35 @@ impl Store {
         create_directory(&options.directory)?;
         let lock = Lock::take(&options.directory)?;
         let path = options.directory.join(FILE);
-        let (opened, set_aside) = match check_header(&path).and_then(|()| Opened::at(&path, options)) {
-            Err(StoreError::Corrupt(reason)) => {
-                let file = aside::set_aside(&path, now)?;
-                (Opened::at(&path, options)?, Some(Note::SetAside { file, reason }))
-            }
-            result => (result?, None),
+        // Left by a stop in the middle of [`replace`]: nobody knows whether it is whole.
+        let _ = fs::remove_file(beside(&path, FRESH));
+        let opened = match check_header(&path).and_then(|()| Opened::at(&path, options)) {
+            Err(StoreError::Corrupt(reason)) => replace(&path, options, now, reason)?,
+            result => result?,
         };
-        let Opened { mut connection, mut recovered, outputs, totals, last_batch, .. } = opened;
-        recovered.note = set_aside.or(recovered.note);
+        let Opened { mut connection, mut recovered, outputs, totals, last_batch } = opened;
         recovered.generation += 1;
         start(&mut connection, &recovered)?;
         let state = State { totals, outputs, last_batch };
         let store = Self::new(options.clone(), path, connection, lock, state, recovered.store_id, recovered.generation);
         Ok((store, recovered))
     }
+}
+
+/// Sets a damaged store aside and makes a new one with whatever can be saved.
+pub(super) fn replace(path: &Path, options: &Options, now: UnixNanos, reason: String) -> Result<Opened, StoreError> {
+    let fresh = beside(path, FRESH);
+    let saved = salvage::salvage(path, &fresh, options);
+    let file = aside::set_aside(path, now)?;
+    if let Some(records_lost) = saved {
+        fs::rename(&fresh, path).map_err(|error| StoreError::io(&format!("rename {}", fresh.display()), &error))?;
+        let mut opened = Opened::at(path, options)?;
+        opened.recovered.note = Some(Note::Salvaged { file, reason, records_lost });
+        return Ok(opened);
+    }
+    let mut opened = Opened::at(path, options)?;
+    opened.recovered.note = Some(Note::SetAside { file, reason });
+    Ok(opened)
 }
 
 /// The state directory, for us alone. One that exists keeps its mode: somebody chose it (systemd, a chart).

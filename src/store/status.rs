@@ -84,8 +84,12 @@ impl Status {
     /// # Errors
     /// There is no store, or it cannot be read.
     pub fn read(directory: &Path) -> Result<Self, StoreError> {
+        Self::of(&mut reader::connect(&path_in(directory))?, directory)
+    }
+
+    /// The same through a connection that is open.
+    pub(super) fn of(connection: &mut Connection, directory: &Path) -> Result<Self, StoreError> {
         let path = path_in(directory);
-        let mut connection = reader::connect(&path)?;
         let transaction = connection.transaction()?;
         let Totals { accounting, dropped, letters_forgotten } = rows::totals(&transaction)?;
         let one = |sql| -> Result<u64, StoreError> { Ok(transaction.query_row(sql, [], |row| row.get::<_, i64>(0))? as u64) };

@@ -6,13 +6,16 @@ use super::full::{self, Hints};
 use super::lock::Lock;
 use super::open::{self, Identity, Opened};
 use super::rows::{self, OutputRow, Totals};
-use super::{BatchNumber, Commit, Committed, Cursor, DeadLetter, Dropped, OnFull, Options, Progress, Records, StoreError, failpoint, letters};
+use super::{
+    BatchNumber, Commit, Committed, Cursor, DeadLetter, Dropped, OnFull, Options, Progress, Records, Status, StoreError, failpoint, letters,
+};
 use crate::clock;
 use crate::time::UnixNanos;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Records beyond this make another batch of the same commit: bounds what a reader holds in memory. One record may be larger.
 const BATCH_BYTES_MAX: usize = 1 << 20;
@@ -24,7 +27,7 @@ const REMOVED_MAX: i64 = 128;
 const CHECKPOINT_PAGES: i64 = 1000;
 
 /// A write-ahead log beyond this means that a reader never pauses; new records wait until it does.
-const WAL_BYTES_MAX: u64 = 64 << 20;
+const WAL_BYTES_MAX: u64 = if cfg!(test) { 6 << 20 } else { 64 << 20 };
 
 /// Free pages given back to the disk per commit (1 MiB), once more than [`FREE_PAGES_MAX`] and more than half of all are free.
 const VACUUM_PAGES: i64 = 256;
@@ -55,13 +58,26 @@ pub struct Store {
     generation: u64,
     /// Outputs are registered: only then it is known which batches everybody has passed.
     has_outputs: bool,
+    /// [`Store::recreate`] has closed the old file and not yet opened a new one.
+    mending: Option<Mending>,
+}
+
+/// What a store that is being recreated will be made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mending {
+    /// The copy that was made from the open handle.
+    Rebuilt,
+    /// Nothing: file and content are gone.
+    Lost,
+    /// What can be saved of the damaged file.
+    Damaged,
 }
 
 impl Store {
     pub(super) fn new(options: Options, path: PathBuf, connection: Connection, lock: Lock, state: State, store_id: u64, generation: u64) -> Self {
         let identity = (open::identity(&path), open::identity(&beside(&path, "-wal")));
         let (packer, hints) = (Packer::new(), Hints::default());
-        Self { connection, lock, options, path, identity, packer, state, hints, store_id, generation, has_outputs: false }
+        Self { connection, lock, options, path, identity, packer, state, hints, store_id, generation, has_outputs: false, mending: None }
     }
 
     /// See [`super::Recovered::store_id`]; another one after [`Store::recreate`] lost everything.
@@ -161,8 +177,9 @@ impl Store {
 
     /// Makes the store usable again after [`StoreError::Deleted`] or [`StoreError::Corrupt`].
     ///
-    /// A file that is only gone is written anew from the open handle: [`Note::Rebuilt`], nothing is lost. Otherwise an empty store begins, with
-    /// another [`Store::store_id`] and batch numbers that go on, so cursors in memory stay true; outputs and totals are written into it. The owner
+    /// A file that is only gone is written anew from the open handle: [`Note::Rebuilt`], nothing is lost. Of a damaged one everything whole is
+    /// saved, if its state is: [`Note::Salvaged`]. Otherwise ([`Note::Lost`], [`Note::SetAside`]) an empty store begins, with another
+    /// [`Store::store_id`] and batch numbers that go on, so cursors in memory stay true; outputs and totals are written into it, and the owner
     /// then commits all positions, windows, held lines and storms that it knows.
     ///
     /// # Errors
@@ -172,43 +189,94 @@ impl Store {
         if !self.lock.is_in_place() {
             self.lock = Lock::take(&self.options.directory)?;
         }
-        let fresh = beside(&self.path, ".rebuilt");
-        let is_rebuilt = rebuild(&self.connection, &fresh).is_ok();
-        // Closing removes `-wal` by name, so it must come before there is a new one.
-        self.connection = Connection::open_in_memory()?;
-        let mut note = if is_rebuilt { Note::Rebuilt } else { Note::Lost };
-        if fs::symlink_metadata(&self.path).is_ok() {
-            if is_rebuilt && open::identity(&self.path) == self.identity.0 {
-                let _ = fs::remove_file(&self.path);
+        if self.mending.is_none() {
+            let has_vanished = self.check_in_place().is_err();
+            let is_rebuilt = has_vanished
+                && match rebuild(&self.connection, &self.fresh()) {
+                    Ok(()) => true,
+                    Err(StoreError::Corrupt(_)) => false,
+                    // The handle stays open until there is room to write its content.
+                    Err(error) => return Err(error),
+                };
+            // Closing removes `-wal` by name, so it must come before there is a new one.
+            self.connection = Connection::open_in_memory()?;
+            self.mending = Some(if is_rebuilt {
+                Mending::Rebuilt
+            } else if has_vanished {
+                Mending::Lost
             } else {
-                let file = aside::set_aside(&self.path, now)?;
-                if !is_rebuilt {
-                    note = Note::SetAside { file, reason: "found while it was in use".to_owned() };
-                }
-            }
+                Mending::Damaged
+            });
         }
-        for ending in ["-wal", "-shm"] {
-            let _ = fs::remove_file(beside(&self.path, ending));
-        }
-        if is_rebuilt {
-            fs::rename(&fresh, &self.path).map_err(|error| StoreError::io(&format!("rename {}", fresh.display()), &error))?;
-        }
-        let opened = match Opened::at(&self.path, &self.options) {
-            Err(StoreError::Corrupt(reason)) => {
-                note = Note::SetAside { file: aside::set_aside(&self.path, now)?, reason };
-                Opened::at(&self.path, &self.options)?
-            }
-            opened => opened?,
-        };
-        if opened.recovered.note == Some(Note::New) {
+        let (opened, note) = self.mend(now)?;
+        // Only a store that was never started is at 0.
+        if opened.recovered.generation == 0 {
             self.begin_anew(opened)?;
         } else {
             self.connection = opened.connection;
             self.state = State { totals: opened.totals, outputs: opened.outputs, last_batch: opened.last_batch };
         }
+        self.mending = None;
         self.hints = Hints::default();
         self.identity = (open::identity(&self.path), open::identity(&beside(&self.path, "-wal")));
         Ok(note)
+    }
+
+    /// Puts a usable file in its place. Every step may have been done by an earlier call that failed later.
+    fn mend(&mut self, now: UnixNanos) -> Result<(Opened, Note), StoreError> {
+        let there = open::identity(&self.path);
+        let is_old = there.is_some() && there == self.identity.0;
+        let mut note = Note::Lost;
+        match self.mending {
+            Some(Mending::Rebuilt) => {
+                note = Note::Rebuilt;
+                let fresh = self.fresh();
+                if fresh.exists() {
+                    if is_old {
+                        let _ = fs::remove_file(&self.path);
+                    } else if there.is_some() {
+                        aside::set_aside(&self.path, now)?;
+                    }
+                    for ending in ["-wal", "-shm"] {
+                        let _ = fs::remove_file(beside(&self.path, ending));
+                    }
+                    fs::rename(&fresh, &self.path).map_err(|error| StoreError::io(&format!("rename {}", fresh.display()), &error))?;
+                    aside::sync_directory(&self.path);
+                }
+            }
+            _ if is_old => {
+                let opened = open::replace(&self.path, &self.options, now, "found while it was in use".to_owned())?;
+                let note = opened.recovered.note.clone().unwrap_or(note);
+                return Ok((opened, note));
+            }
+            Some(Mending::Lost) if there.is_some() && self.identity.0.is_some() => {
+                aside::set_aside(&self.path, now)?;
+            }
+            _ => {}
+        }
+        self.identity = (None, None);
+        match Opened::at(&self.path, &self.options) {
+            Err(StoreError::Corrupt(reason)) => {
+                let opened = open::replace(&self.path, &self.options, now, reason)?;
+                let note = opened.recovered.note.clone().unwrap_or(note);
+                Ok((opened, note))
+            }
+            opened => Ok((opened?, note)),
+        }
+    }
+
+    /// Where a new file is written before it takes the place of the old one.
+    fn fresh(&self) -> PathBuf {
+        beside(&self.path, open::FRESH)
+    }
+
+    /// What `squelch store status` would say now.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn status(&mut self) -> Result<Status, StoreError> {
+        self.check_in_place()?;
+        Status::of(&mut self.connection, &self.options.directory)
     }
 
     /// Writes what we know into an empty store.
@@ -255,7 +323,7 @@ impl Store {
         let (file, log) = (open::identity(&self.path), open::identity(&beside(&self.path, "-wal")));
         // SQLite makes the log when it first needs it.
         self.identity.1 = self.identity.1.or(log);
-        if (file, log) == self.identity { Ok(()) } else { Err(StoreError::Deleted(self.path.clone())) }
+        if (file, log) == self.identity && self.mending.is_none() { Ok(()) } else { Err(StoreError::Deleted(self.path.clone())) }
     }
 
     /// A log that cannot be emptied must not fill the disk.
@@ -264,8 +332,11 @@ impl Store {
         if bytes <= WAL_BYTES_MAX {
             return Ok(());
         }
-        let is_busy: i64 = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-        if is_busy == 0 { Ok(()) } else { Err(StoreError::Busy("a reader keeps the write-ahead log from being emptied".to_owned())) }
+        // Without waiting: the engine thread has better things to do, and comes again.
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let is_busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        self.connection.busy_timeout(open::BUSY)?;
+        if is_busy? == 0 { Ok(()) } else { Err(StoreError::Busy("a reader keeps the write-ahead log from being emptied".to_owned())) }
     }
 
     /// Puts the log into the file when there is enough of it. What fails here is tried again after the next commit: the data is safe in the log.

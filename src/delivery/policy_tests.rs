@@ -112,7 +112,11 @@ fn retry_after_is_never_undercut_and_gets_jitter_on_top() {
     let mut policy = warm(Options::default());
     assert_eq!(policy.answered(secs(0), &busy(Some(86_400)), sent(1, 1), 0.0), Decision::Retry { at: secs(600) }, "nobody is believed for a day");
     let mut policy = warm(Options::default());
-    assert_eq!(policy.answered(secs(0), &busy(Some(0)), sent(1, 1), 0.5), Decision::Retry { at: Duration::from_millis(250) }, "at once is not at once");
+    assert_eq!(
+        policy.answered(secs(0), &busy(Some(0)), sent(1, 1), 0.5),
+        Decision::Retry { at: Duration::from_millis(250) },
+        "at once is not at once"
+    );
 }
 
 #[test]
@@ -220,7 +224,10 @@ fn a_receiver_that_takes_a_part_is_not_down() {
         policy.answered(secs(0), &nothing, sent(2, 10), 0.5);
     }
     assert!(matches!(policy.circuit(), Circuit::Open { .. }), "taking nothing is being down");
-    assert_eq!(policy.answered(secs(0), &Outcome::Partial { retry: vec![], dead: vec![(1, "no".into())], retry_after: None }, sent(2, 10), 0.5), Decision::Done);
+    assert_eq!(
+        policy.answered(secs(0), &Outcome::Partial { retry: vec![], dead: vec![(1, "no".into())], retry_after: None }, sent(2, 10), 0.5),
+        Decision::Done
+    );
 }
 
 #[test]

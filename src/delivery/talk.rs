@@ -28,15 +28,7 @@ pub(super) struct Talk {
 
 impl Talk {
     pub(super) fn new(output: &str, target: &str) -> Self {
-        Self {
-            output: output.into(),
-            target: target.into(),
-            down_since: None,
-            warned: None,
-            dead_said: None,
-            dead: 0,
-            store_fails: false,
-        }
+        Self { output: output.into(), target: target.into(), down_since: None, warned: None, dead_said: None, dead: 0, store_fails: false }
     }
 
     /// An attempt failed; the next one comes after `delay`.
@@ -69,8 +61,10 @@ impl Talk {
     pub(super) fn halves(&self, outcome: &Outcome, records: usize, bytes: usize, learned: Option<usize>) {
         let (output, target) = (&self.output, &self.target);
         match learned {
-            Some(limit) => info!("output {output}: {target} does not take {bytes} bytes at once ({outcome}); requests are at most {limit} bytes from now on"),
-            None => debug!("output {output}: {target} does not like one of {records} records ({outcome}); looking for it by halves"),
+            Some(limit) => {
+                info!("output {output}: {target} does not take {bytes} bytes at once ({outcome}); requests are at most {limit} bytes from now on")
+            }
+            None => debug!("output {output}: {target} may not like one of {records} records ({outcome}); looking for it by halves"),
         }
     }
 

@@ -276,7 +276,8 @@ async fn what_is_too_large_goes_in_smaller_requests_from_then_on() {
     let uids: Vec<String> = (0..1000).map(|number| format!("r{number:03}")).collect();
     memory.commit(1, &uids.iter().map(String::as_str).collect::<Vec<_>>());
     let options = Options { batch_records_max: 10_000, ..at_once() };
-    let mut bench = Bench::start(&memory, options, START, |uids, _| if uids.len() > 2000 { Outcome::TooLarge { words: String::new() } } else { ok() });
+    let mut bench =
+        Bench::start(&memory, options, START, |uids, _| if uids.len() > 2000 { Outcome::TooLarge { words: String::new() } } else { ok() });
     after(120).await;
     assert_eq!(bench.told(), (cursor(2, 0), 1000, vec![]));
     assert_eq!(bench.seen().iter().filter(|uids| uids.len() > 2000).count(), 2, "it is told so twice, not for each request");

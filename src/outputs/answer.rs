@@ -32,7 +32,9 @@ pub fn by_status(answer: &Answer) -> Outcome {
         413 => Outcome::TooLarge { words: words() },
         400 | 422 => Outcome::Rejected { status, words: words() },
         // A redirect is not followed: records and keys go where they were told to go.
-        300..=399 => Outcome::Refused { status, words: answer.location.as_ref().map_or_else(words, |to| format!("it lives at {to} now; set that as url")) },
+        300..=399 => {
+            Outcome::Refused { status, words: answer.location.as_ref().map_or_else(words, |to| format!("it lives at {to} now; set that as url")) }
+        }
         // 501 and 505 do not heal by waiting. 409: another request with the same key is on its way.
         408 | 409 | 425 | 429 | 500 | 502..=504 | 506..=599 => Outcome::Busy { status, retry_after: answer.retry_after, words: words() },
         400..=599 => Outcome::Refused { status, words: words() },

@@ -92,9 +92,10 @@ impl HttpSender {
             return Err(HttpError::Url { url: shown, reason: "write http://HOST or https://HOST".into() });
         }
         let auth = match auth {
-            Auth::None if !url.username().is_empty() => {
-                AuthState::Fixed(secret_header("Basic", &BASE64_STANDARD.encode(format!("{}:{}", url.username(), url.password().unwrap_or_default())))?)
-            }
+            Auth::None if !url.username().is_empty() => AuthState::Fixed(secret_header(
+                "Basic",
+                &BASE64_STANDARD.encode(format!("{}:{}", url.username(), url.password().unwrap_or_default())),
+            )?),
             Auth::None => AuthState::None,
             Auth::Bearer(token) => AuthState::Fixed(secret_header("Bearer", token.expose_secret())?),
             Auth::Basic { user, password } => {

@@ -73,12 +73,7 @@ impl Receiver {
         Self::start_tls([], Opens::Plain, script, then).await
     }
 
-    pub async fn start_tls(
-        opens: impl IntoIterator<Item = Opens>,
-        then_opens: Opens,
-        script: impl IntoIterator<Item = Does>,
-        then: Does,
-    ) -> Self {
+    pub async fn start_tls(opens: impl IntoIterator<Item = Opens>, then_opens: Opens, script: impl IntoIterator<Item = Does>, then: Does) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let inside = Inside {
             opens: opens.into_iter().collect(),
@@ -151,7 +146,9 @@ async fn connection(stream: TcpStream, opens: Opens, inside: Arc<Mutex<Inside>>)
 async fn requests(mut stream: impl AsyncRead + AsyncWrite + Unpin + Resets, inside: &Mutex<Inside>) {
     let mut buffer = Vec::new();
     loop {
-        let Some(head_end) = read_until(&mut stream, &mut buffer, |buffer| buffer.windows(4).position(|four| four == b"\r\n\r\n")).await else { return };
+        let Some(head_end) = read_until(&mut stream, &mut buffer, |buffer| buffer.windows(4).position(|four| four == b"\r\n\r\n")).await else {
+            return;
+        };
         let head = String::from_utf8_lossy(&buffer[..head_end]).to_lowercase();
         let length: usize = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |length| length.parse().unwrap());
         let does = {

@@ -77,7 +77,9 @@ impl Output {
                 self.dead.extend(dead);
             }
         };
-        tokio::time::timeout(Duration::from_secs(24 * 3600), everything).await.unwrap_or_else(|_| panic!("it is not delivered within a day: {:?} {:?}", self.counters.requests(), self.counters.last_error()));
+        tokio::time::timeout(Duration::from_secs(24 * 3600), everything)
+            .await
+            .unwrap_or_else(|_| panic!("it is not delivered within a day: {:?} {:?}", self.counters.requests(), self.counters.last_error()));
         self.stop.send(Stop::WhenDone).unwrap();
         assert_eq!((&mut self.task).await.unwrap(), Ended::Stopped);
     }

@@ -230,6 +230,16 @@ async fn keys_go_with_each_request() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_test_record_can_be_sent_and_the_answer_is_told() {
+    let receiver = Receiver::start([Does::Answer(401, "", "who are you?")], Does::Fine).await;
+    let (target, outcome) = squelch::outputs::send_test(http(receiver.url())).await.unwrap();
+    assert_eq!((target, outcome.to_string()), (receiver.url(), "status 401: who are you?".to_owned()));
+    let (_, outcome) = squelch::outputs::send_test(http(receiver.url())).await.unwrap();
+    assert_eq!(outcome.to_string(), "delivered");
+    assert_eq!(receiver.taken().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn files_get_everything_once_also_after_a_start_from_an_old_cursor() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.ndjson");

@@ -1,6 +1,8 @@
 //! If we were the noisy service, would squelch catch us? Our own log of an hour without receiver, read by `squelch report`. (A program of its
 //! own: it listens to everything that the outputs of this process say.)
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test that cannot go on should stop where it is")]
+
 mod receiver;
 
 use rand::rngs::StdRng;
@@ -37,8 +39,8 @@ fn check(seed: u64) {
     });
     assert!((80..=130).contains(&attempts), "{attempts} attempts in an hour");
     let text = lines.text();
-    let people_see = text.lines().filter(|line| !line.contains(" failed: ")).count();
-    assert!((6..=9).contains(&people_see), "the breaker, one each ten minutes, the end:\n{text}");
+    let people_see: Vec<&str> = text.lines().filter(|line| line.contains("records wait in the store") || line.contains(" recovered ")).collect();
+    assert!((6..=8).contains(&people_see.len()), "the breaker, one each ten minutes, the end: {people_see:#?}");
     let log = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(log.path(), &text).unwrap();
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_squelch")).arg("report").args(["-o", "json"]).arg(log.path()).output().unwrap();

@@ -1,6 +1,8 @@
 //! The outputs against receivers that misbehave: nothing is lost, nobody else is kept waiting.
 //! The clock stands still while anything can go on (tokio's paused time), so hours pass in no time.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test that cannot go on should stop where it is")]
+
 mod receiver;
 
 use receiver::output::{Output, all_uids, http};
@@ -176,6 +178,27 @@ async fn certificates_are_checked_and_renewed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_receiver_that_wants_a_certificate_gets_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("ca.pem"), authority.pem()).unwrap();
+    let (certificate, key) = authority.certify("agent.example", 2099);
+    std::fs::write(path("cert.pem"), certificate.pem()).unwrap();
+    std::fs::write(path("key.pem"), key.serialize_pem()).unwrap();
+    let receiver = Receiver::start_tls([], Opens::Tls(authority.acceptor_for_clients("127.0.0.1")), [], Does::Fine).await;
+    let mut options = https(&receiver, Some(&path("ca.pem")));
+    let without = Output::start(https(&receiver, Some(&path("ca.pem"))));
+    if let Destination::Http(http) = &mut options.destination {
+        (http.tls.cert_file, http.tls.key_file) = (Some(path("cert.pem")), Some(path("key.pem")));
+    }
+    Output::start(options).finish().await;
+    assert_eq!(receiver.taken(), all_uids());
+    let error = without.counters.last_error().unwrap();
+    assert!(error.to_lowercase().contains("certificate"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_check_of_certificates_anybody_will_do() {
     let acceptor = Authority::new().acceptor("elsewhere.example", 2020);
     let receiver = Receiver::start_tls([], Opens::Tls(acceptor), [], Does::Fine).await;
@@ -204,6 +227,16 @@ async fn keys_go_with_each_request() {
         let head = receiver.heads()[0].to_lowercase();
         assert!(head.contains(expected) && head.contains("x-scope-orgid: shop"), "{head}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_test_record_can_be_sent_and_the_answer_is_told() {
+    let receiver = Receiver::start([Does::Answer(401, "", "who are you?")], Does::Fine).await;
+    let (target, outcome) = squelch::outputs::send_test(http(receiver.url())).await.unwrap();
+    assert_eq!((target, outcome.to_string()), (receiver.url(), "status 401: who are you?".to_owned()));
+    let (_, outcome) = squelch::outputs::send_test(http(receiver.url())).await.unwrap();
+    assert_eq!(outcome.to_string(), "delivered");
+    assert_eq!(receiver.taken().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -250,19 +283,37 @@ impl Authority {
     fn pem(&self) -> String {
         self.certificate.pem()
     }
-    fn acceptor(&self, name: &str, until_year: i32) -> tokio_rustls::TlsAcceptor {
+    fn certify(&self, name: &str, until_year: i32) -> (rcgen::Certificate, rcgen::KeyPair) {
         let key = rcgen::KeyPair::generate().unwrap();
         let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.not_before = rcgen::date_time_ymd(2019, 1, 1);
         params.not_after = rcgen::date_time_ymd(until_year, 1, 1);
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap())
-            .unwrap();
-        tokio_rustls::TlsAcceptor::from(Arc::new(config))
+        (params.signed_by(&key, &self.issuer).unwrap(), key)
     }
+    fn acceptor(&self, name: &str, until_year: i32) -> tokio_rustls::TlsAcceptor {
+        self.serve(name, until_year, server().with_no_client_auth())
+    }
+    /// Only for clients with a certificate of this authority.
+    fn acceptor_for_clients(&self, name: &str) -> tokio_rustls::TlsAcceptor {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.certificate.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let clients = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+        self.serve(name, 2099, server().with_client_cert_verifier(clients))
+    }
+    fn serve(
+        &self,
+        name: &str,
+        until_year: i32,
+        config: rustls::ConfigBuilder<rustls::ServerConfig, rustls::server::WantsServerCert>,
+    ) -> tokio_rustls::TlsAcceptor {
+        let (certificate, key) = self.certify(name, until_year);
+        let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        tokio_rustls::TlsAcceptor::from(Arc::new(config.with_single_cert(vec![certificate.der().clone()], key).unwrap()))
+    }
+}
+
+fn server() -> rustls::ConfigBuilder<rustls::ServerConfig, rustls::WantsVerifier> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap()
 }

@@ -31,7 +31,7 @@ pub struct Options {
     pub batch_records_max: usize,
     /// Bytes per second, averaged over a second; 0 = no limit.
     pub bytes_per_second_max: u64,
-    /// Requests on their way at the same time (order between them is not kept when more than 1).
+    /// Requests on their way at the same time. One for now, whatever is set: order is kept, and the cursor is a single place.
     pub concurrency: usize,
     /// After a start, old batches wait a random part of this, so that a fleet that restarts does not come at once; alerts a tenth of it.
     pub start_spread: Duration,

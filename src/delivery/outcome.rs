@@ -16,9 +16,9 @@ pub enum Outcome {
     },
     /// Some records were taken, some not (Elasticsearch, OTLP).
     Partial {
-        /// Index in the request of each record that may succeed later.
+        /// Index in the request of each record that may succeed later: ascending, each once.
         retry: Vec<u32>,
-        /// Index in the request of each record that never will, with the receiver's reason.
+        /// Index in the request of each record that never will, with the receiver's reason: ascending, each once, none that is in `retry`.
         dead: Vec<(u32, String)>,
         /// How long the receiver wants to be left alone.
         retry_after: Option<Duration>,

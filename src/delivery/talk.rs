@@ -64,7 +64,7 @@ impl Talk {
             Some(limit) => {
                 info!("output {output}: {target} does not take {bytes} bytes at once ({outcome}); requests are at most {limit} bytes from now on")
             }
-            None => debug!("output {output}: {target} does not like one of {records} records ({outcome}); looking for it by halves"),
+            None => debug!("output {output}: {target} may not like one of {records} records ({outcome}); looking for it by halves"),
         }
     }
 

@@ -380,19 +380,20 @@ impl<E: Encoder, S: Sender> Task<E, S> {
         self.tell_state();
         let opens = !was_open && self.policy.circuit() != Circuit::Closed;
         match decision {
-            Decision::Retry { at } | Decision::RetryPart { at } | Decision::StepAside { at } => {
-                self.counters.set_error(Some(outcome.to_string()));
-                self.talk.failed(now, &outcome, self.policy.failures(), at - now, opens);
-            }
-            Decision::Halve { .. } => {
-                let learned = (self.policy.bytes_limit() < limit).then(|| self.policy.bytes_limit());
-                self.talk.halves(&outcome, piece.len(), bytes, learned);
-            }
             Decision::Done => {
                 self.counters.set_error(None);
                 self.talk.delivered(now, failures);
             }
+            Decision::Halve { .. } if matches!(outcome, Outcome::TooLarge { .. } | Outcome::Rejected { .. }) => {}
+            Decision::Retry { at } | Decision::RetryPart { at } | Decision::Halve { at } | Decision::StepAside { at } => {
+                self.counters.set_error(Some(outcome.to_string()));
+                self.talk.failed(now, &outcome, self.policy.failures(), at - now, opens);
+            }
             Decision::DeadLetter | Decision::Stop => {}
+        }
+        if matches!(decision, Decision::Halve { .. }) {
+            let learned = (self.policy.bytes_limit() < limit).then(|| self.policy.bytes_limit());
+            self.talk.halves(&outcome, piece.len(), bytes, learned);
         }
         let queue = if is_express { &mut self.express } else { &mut self.lane };
         match decision {

@@ -25,7 +25,7 @@ pub mod timestamp;
 pub mod tls;
 pub mod writer;
 
-pub use start::{Links, OutputError, start};
+pub use start::{Links, OutputError, send_test, start};
 
 use crate::engine::{Engine, Sink};
 use crate::record::StreamId;

@@ -284,7 +284,7 @@ impl Storms {
         let incident = &self.incidents[at];
         let mut rate = 0.0_f64;
         let mut amplification = 0.0_f64;
-        let mut instances = 0;
+        let (mut instances, mut people) = (0, 0);
         let mut trend = 1.0_f64;
         for detector in incident.members.iter().filter(|member| member.is_firing).filter_map(|member| self.detector_of(member)) {
             let its = detector.rate(second);
@@ -293,11 +293,12 @@ impl Storms {
             }
             amplification = amplification.max(its / detector.baseline().max(0.1));
             instances = instances.max(detector.people.distinct().map_or(0, |(count, _)| count));
+            people = people.max(detector.people.names_seen());
         }
         // Many clients at the cap of a proper backoff make a flat rate, too: then each of them is calm.
         // And in its first seconds no backoff has come far.
         let is_young = second - incident.onset.div_euclid(SECOND) < YOUNG_SECONDS;
-        let is_calm = trend < 0.6 || is_young || instances > 0 && rate / instances as f64 <= CALM_RATE;
+        let is_calm = trend < 0.6 || is_young || people > 0 && rate / people as f64 <= CALM_RATE;
         let is_growing = is_calm && rate < CRITICAL_RATE && self.best_verdict(at).is_some_and(|verdict| verdict.policy.is_growing());
         if rate < incident.peak as f64 / 2.0 {
             self.incidents[at].fell_at = second;

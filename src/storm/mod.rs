@@ -15,6 +15,7 @@ mod slot;
 mod state;
 mod storms;
 mod text;
+mod usual;
 
 pub use detector::Rule;
 pub use incident::Kind;

@@ -126,12 +126,21 @@ impl People {
         if self.named <= self.unnamed {
             return None;
         }
+        let distinct = self.names_seen();
+        (!self.is_overfull || self.named >= RECORDS_PER_INSTANCE * distinct).then_some((distinct, self.is_overfull))
+    }
+
+    /// Distinct names, whether they are those of instances or not; beyond 64 an estimate. 0 when most records name none.
+    #[must_use]
+    pub fn names_seen(&self) -> u64 {
+        if self.named <= self.unnamed {
+            return 0;
+        }
         if !self.is_overfull {
-            return Some((self.instances.len() as u64, false));
+            return self.instances.len() as u64;
         }
         let largest = self.instances.last().map_or(u64::MAX, |person| person.hash) as f64;
-        let distinct = (63.0 / (largest / 2f64.powi(64))).round() as u64;
-        (self.named >= RECORDS_PER_INSTANCE * distinct).then_some((distinct, true))
+        (63.0 / (largest / 2f64.powi(64))).round() as u64
     }
 
     /// Whether somebody is in both.

@@ -1,7 +1,7 @@
 //! Measures storm detection and diagnosis on simulated logs and prints the table of targets as Markdown:
 //! `cargo run --release --example detection_matrix -- [--seed N] [--days N] [--runs N]`.
 //!
-//! Everything goes through the engine as lines, as it would in the pipe: outages of the simulator under eight policies that storm and six that do
+//! Everything goes through the engine as lines, as it would in the pipe: outages of the simulator under eight policies that storm and five that do
 //! not, in seven formats, with seven kinds of damage; and healthy days in a row, one engine for all of them. The same seed gives the same table.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // printing is what it is for

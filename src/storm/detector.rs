@@ -1,7 +1,7 @@
 //! The state machine of one fingerprint: idle, pending, firing. Evaluated once per finished second.
 
 use super::people::People;
-use super::usual::Bursts;
+use super::usual::Rises;
 use crate::time::SECOND;
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +81,8 @@ pub enum Step {
     Pended,
     /// Pending to idle.
     Calmed,
+    /// Pending to idle, after it would have fired had it not come on time: onset (ns), records, most of them in a second.
+    CameOnTime(i64, u64, u32),
     /// Pending to firing.
     Fired(Rule),
     /// Firing to idle.
@@ -130,7 +132,9 @@ pub struct Detector {
     /// Greatest mean of five seconds since the onset.
     peak_rate: f64,
     /// Earlier rises.
-    bursts: Bursts,
+    rises: Rises,
+    /// Whether the present one would have fired, had it not come on time.
+    is_on_time: bool,
 }
 
 impl Detector {
@@ -160,7 +164,8 @@ impl Detector {
             first_at: [0; 8],
             last: i64::MIN,
             peak_rate: 0.0,
-            bursts: Bursts::default(),
+            rises: Rises::default(),
+            is_on_time: false,
         }
     }
 
@@ -295,17 +300,20 @@ impl Detector {
                 let p = self.pending_seconds;
                 let mean = if p <= 5 { self.attempts as f64 / p as f64 } else { rate };
                 self.peak_rate = self.peak_rate.max(rate);
-                if let Some(rule) = self.rule(second, rate, need)
-                    && !self.bursts.expect(self.pending_since, p, self.peak_rate)
-                {
-                    self.state = State::Firing;
-                    self.quiet_seconds = 0;
-                    return Step::Fired(rule);
+                if let Some(rule) = self.rule(second, rate, need) {
+                    if !self.rises.expect(self.pending_since, p, self.peak_rate) {
+                        self.state = State::Firing;
+                        self.is_on_time = false;
+                        self.quiet_seconds = 0;
+                        return Step::Fired(rule);
+                    }
+                    self.is_on_time = true;
                 }
                 if mean < need / 2.0 {
-                    self.bursts.note(self.pending_since, second, self.peak_rate, self.attempts);
+                    self.rises.note(self.pending_since, second, self.peak_rate, self.attempts);
+                    let on_time = std::mem::take(&mut self.is_on_time).then_some(Step::CameOnTime(self.onset, self.records, self.peak));
                     self.calm();
-                    return Step::Calmed;
+                    return on_time.unwrap_or(Step::Calmed);
                 }
                 Step::Nothing
             }
@@ -313,7 +321,7 @@ impl Detector {
                 self.peak_rate = self.peak_rate.max(rate);
                 self.quiet_seconds = if rate < self.need() / 2.0 { self.quiet_seconds + 1 } else { 0 };
                 if self.quiet_seconds >= QUIET_SECONDS {
-                    self.bursts.note(self.pending_since, second - i64::from(QUIET_SECONDS), self.peak_rate, self.attempts);
+                    self.rises.note(self.pending_since, second - i64::from(QUIET_SECONDS), self.peak_rate, self.attempts);
                     self.state = State::Idle;
                     self.quiet_seconds = 0;
                     return Step::Resolved;

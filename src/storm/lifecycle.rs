@@ -1,6 +1,7 @@
 //! The life of incidents: a detector fires, fingerprints join, levels rise, alerts are repeated, quiet ends it all.
 
 use super::Rule;
+use super::burst::Burst;
 use super::crash_loop::Restart;
 use super::detector::{Detector, State, Step};
 use super::incident::{Incident, Kind, MEMBERS_MAX, Member};
@@ -62,6 +63,7 @@ impl Storms {
                 match step {
                     Step::Fired(rule) => self.fire(number, index, rule, second, out),
                     Step::Resolved => self.calm(number, index, second, out),
+                    Step::CameOnTime(onset, records, peak_per_second) => self.tell_usual(number, onset, records, peak_per_second),
                     Step::Nothing | Step::Pended | Step::Calmed => {}
                 }
             }
@@ -84,6 +86,13 @@ impl Storms {
             }
         }
         self.watch_incidents(second, out);
+    }
+
+    /// Retries that came in their rhythm are over.
+    fn tell_usual(&mut self, number: u32, onset: i64, records: u64, peak_per_second: u32) {
+        let Some(slot) = &self.slots[number as usize] else { return };
+        let (fingerprint, end, baseline) = (Arc::clone(&slot.fingerprint), UnixNanos(slot.detector.last), slot.detector.baseline());
+        self.bursts.tell(Burst { fingerprint, onset: UnixNanos(onset), end, records, peak_per_second, baseline, is_usual: true });
     }
 
     /// A detector fired: an incident begins, comes back, or grows by a fingerprint.

@@ -27,7 +27,7 @@ const HOUR: i64 = 3600;
 const DAY: i64 = 86_400;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Burst {
+struct Rise {
     /// Unix second of its beginning; `u32` lasts until 2106.
     start: u32,
     /// Length, s.
@@ -38,18 +38,18 @@ struct Burst {
 
 /// The bursts of one fingerprint.
 #[derive(Clone, Debug)]
-pub(super) struct Bursts {
-    ring: [Burst; BURSTS_MAX],
+pub(super) struct Rises {
+    ring: [Rise; BURSTS_MAX],
     next: u8,
 }
 
-impl Default for Bursts {
+impl Default for Rises {
     fn default() -> Self {
-        Self { ring: [Burst::default(); BURSTS_MAX], next: 0 }
+        Self { ring: [Rise::default(); BURSTS_MAX], next: 0 }
     }
 }
 
-impl Bursts {
+impl Rises {
     /// A rise from `start` to `end` (seconds) is over by itself; `rate`: the greatest mean of five seconds.
     pub(super) fn note(&mut self, start: i64, end: i64, rate: f64, records: u64) {
         if records < RECORDS_MIN || start < 0 {
@@ -62,19 +62,19 @@ impl Bursts {
         let rate = (rate.ceil() as u16).max(1).max(if goes_on { before.rate } else { 0 });
         let seconds = (end - start + 1).clamp(1, i64::from(u16::MAX)) as u16;
         let place = if goes_on { last } else { usize::from(self.next) };
-        self.ring[place] = Burst { start: start as u32, seconds, rate };
+        self.ring[place] = Rise { start: start as u32, seconds, rate };
         self.next = ((place + 1) % BURSTS_MAX) as u8;
     }
 
     /// Whether a rise that began at `start`, has lasted for `seconds` and reached `rate`, comes in the rhythm of earlier ones and is like them.
     pub(super) fn expect(&self, start: i64, seconds: i64, rate: f64) -> bool {
         let earlier = || self.ring.iter().filter(move |burst| burst.rate > 0 && start - i64::from(burst.start) >= PERIOD_MIN);
-        let lasted = |burst: &&Burst| i64::from(burst.seconds) <= SECONDS_MAX;
-        let in_phase = |burst: &&Burst, period: i64| {
+        let lasted = |burst: &&Rise| i64::from(burst.seconds) <= SECONDS_MAX;
+        let in_phase = |burst: &&Rise, period: i64| {
             let off = (start - i64::from(burst.start)).rem_euclid(period);
             off.min(period - off) <= ON_TIME
         };
-        let is_like = |burst: &Burst| rate <= RATE_TIMES * f64::from(burst.rate) && seconds as f64 <= LENGTH_TIMES * f64::from(burst.seconds) + LENGTH_MORE;
+        let is_like = |burst: &Rise| rate <= RATE_TIMES * f64::from(burst.rate) && seconds as f64 <= LENGTH_TIMES * f64::from(burst.seconds) + LENGTH_MORE;
         let has_its_like = |period: i64| earlier().filter(lasted).filter(|burst| in_phase(burst, period)).any(is_like);
         let count = |period: i64| earlier().filter(lasted).filter(|burst| in_phase(burst, period)).count();
         // The same minute of the hour, and not just one of many that came at any time.
@@ -85,7 +85,7 @@ impl Bursts {
     }
 
     /// The last two bursts, if `start` follows them after the same gap that is between them.
-    fn expect_after_a_gap(&self, start: i64) -> Option<[Burst; 2]> {
+    fn expect_after_a_gap(&self, start: i64) -> Option<[Rise; 2]> {
         let nth = |back: usize| self.ring[(usize::from(self.next) + BURSTS_MAX - back) % BURSTS_MAX];
         let two = [nth(1), nth(2)];
         let gaps = [start - i64::from(two[0].start), i64::from(two[0].start) - i64::from(two[1].start)];
@@ -104,7 +104,7 @@ mod tests {
     /// Bursts of one minute at 10/s at these minutes after midnight; whether one like them at `at` is expected.
     #[track_caller]
     fn check(before: &[i64], at: i64, expected: bool) {
-        let mut bursts = Bursts::default();
+        let mut bursts = Rises::default();
         for minute in before {
             let start = MIDNIGHT + minute * 60;
             bursts.note(start, start + 59, 10.0, 600);
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn what_outgrows_the_earlier_ones_is_not_usual() {
-        let mut bursts = Bursts::default();
+        let mut bursts = Rises::default();
         for hour in 0..3 {
             bursts.note(MIDNIGHT + hour * 3600, MIDNIGHT + hour * 3600 + 59, 10.0, 600);
         }
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn outages_make_nothing_usual() {
-        let mut bursts = Bursts::default();
+        let mut bursts = Rises::default();
         for hour in 0..5 {
             bursts.note(MIDNIGHT + hour * 3600, MIDNIGHT + hour * 3600 + 600, 10.0, 6000);
         }
@@ -165,10 +165,10 @@ mod tests {
 
     #[test]
     fn a_burst_in_two_parts_is_one() {
-        let mut bursts = Bursts::default();
+        let mut bursts = Rises::default();
         bursts.note(MIDNIGHT, MIDNIGHT + 20, 7.0, 100);
         bursts.note(MIDNIGHT + 40, MIDNIGHT + 59, 9.0, 100);
-        assert_eq!(bursts.ring[0], Burst { start: MIDNIGHT as u32, seconds: 60, rate: 9 });
+        assert_eq!(bursts.ring[0], Rise { start: MIDNIGHT as u32, seconds: 60, rate: 9 });
         assert_eq!((bursts.next, bursts.ring[1].rate), (1, 0));
     }
 }

@@ -28,7 +28,9 @@ const GRACE_FIRE_SECONDS: u32 = 10;
 const HOT_RECORDS: u64 = 300;
 const HOT_RECORDS_UNKEYED: u64 = 3000;
 
-/// A rate below twice the limit must have been above it on average for so long (s).
+/// A rate below this many times the limit ...
+const CLEAR_TIMES: f64 = 1.5;
+/// ... must have been above it on average for so long (s).
 const CLEAR_SECONDS: i64 = 15;
 
 /// Which rule made it fire.
@@ -423,7 +425,7 @@ impl Detector {
         let q = self.trend(second);
         let is_high = rate >= need;
         // A rate around the limit goes above it by chance for some seconds.
-        let is_clear = rate >= 2.0 * need || p >= CLEAR_SECONDS && self.attempts as f64 / p as f64 >= need;
+        let is_clear = rate >= CLEAR_TIMES * need || p >= CLEAR_SECONDS && self.attempts as f64 / p as f64 >= need;
         let per_key = self.people.distinct().map(|(keys, _)| self.attempts as f64 / keys.max(1) as f64);
         let repeats = |least: f64| per_key.is_none_or(|value| value >= least);
         // Without a key nobody knows how many tries are one instance's: then ten times the records.

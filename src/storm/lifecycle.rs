@@ -28,8 +28,10 @@ const CRITICAL_RATE: f64 = 100.0;
 const CALM_RATE: f64 = 0.5;
 /// So long (s) after the onset a policy that grows gets the benefit of the doubt.
 const YOUNG_SECONDS: i64 = 10;
-/// So long (s) one that grows may be louder than that: two volleys that come together are no change of policy.
-const RESTLESS_SECONDS: u32 = 4;
+/// So long (s) one that grows may be louder than that, and as long as its rate is below this share of the loudest: a second outage in the midst of the
+/// first brings another wave that backs off, no change of policy.
+const RESTLESS_SECONDS: u32 = 10;
+const RESTLESS_SHARE: f64 = 0.6;
 /// Amplification that makes one critical, with this many instances and an unbroken rate.
 const CRITICAL_AMPLIFICATION: f64 = 50.0;
 const CRITICAL_INSTANCES: u64 = 3;
@@ -310,11 +312,10 @@ impl Storms {
         // And in its first seconds no backoff has come far.
         let is_young = second - incident.onset.div_euclid(SECOND) < YOUNG_SECONDS;
         let is_calm = trend < 0.6 || is_young || people > 0 && rate / people as f64 <= CALM_RATE;
-        let restless = if is_calm { 0 } else { incident.restless_seconds.saturating_add(1) };
-        let is_growing = restless <= RESTLESS_SECONDS
-            && rate < CRITICAL_RATE
-            && self.best_verdict(at).is_some_and(|verdict| verdict.policy.is_growing());
-        self.incidents[at].restless_seconds = restless;
+        let (restless, loudest) = if is_calm { (0, 0.0) } else { (incident.restless.0 + 1, rate.max(incident.restless.1)) };
+        let is_wave = restless <= RESTLESS_SECONDS || rate < RESTLESS_SHARE * loudest;
+        let is_growing = is_wave && rate < CRITICAL_RATE && self.best_verdict(at).is_some_and(|verdict| verdict.policy.is_growing());
+        self.incidents[at].restless = (restless, loudest);
         let incident = &self.incidents[at];
         if rate < incident.peak as f64 / 2.0 {
             self.incidents[at].fell_at = second;

@@ -221,6 +221,13 @@ impl People {
         top(shows_secrets, self.targets.iter().map(|target| (&target.name, target.records)), limit)
     }
 
+    /// Bytes on the heap.
+    #[cfg(test)]
+    pub fn heap_bytes(&self) -> usize {
+        let names = self.instances.iter().map(|person| person.name.len()).chain(self.targets.iter().map(|target| target.name.len()));
+        self.instances.capacity() * size_of::<Person>() + self.targets.capacity() * size_of::<Target>() + names.sum::<usize>()
+    }
+
     /// Records counted.
     #[must_use]
     pub const fn records(&self) -> u64 {

@@ -225,6 +225,26 @@ fn tables_are_bounded() {
 }
 
 #[test]
+fn the_state_of_a_fingerprint_is_small() {
+    let bytes_of = |instances: u64, backs_off: bool| {
+        let mut world = World::new(&[("Connection to broker failed, retrying", Class::Retry)]);
+        for instance in 1..=instances {
+            let (mut ms, mut wait) = (instance as i64 * 37 % 1000, 100);
+            for _ in 0..40 {
+                world.record_with(0, ms, instance, Some(b"activemq-1.prod.svc:61616"));
+                ms += wait + (ms * 7 + instance as i64 * 13) % 40;
+                wait = if backs_off { (wait * 2).min(8000) } else { 1000 };
+            }
+        }
+        let slot = world.storms.slots[0].as_ref().expect("it was seen");
+        (slot.bytes(), slot.diagnosis.as_ref().map_or(0, |diagnosis| diagnosis.bytes()))
+    };
+    for (instances, backs_off) in [(12, false), (12, true), (200, false), (200, true)] {
+        eprintln!("{instances} {backs_off}: {:?} slot {} detector {}", bytes_of(instances, backs_off), size_of::<Slot>(), size_of::<super::super::detector::Detector>());
+    }
+}
+
+#[test]
 fn records_that_step_back_by_a_second_change_no_verdict() {
     let verdicts: Vec<_> = [false, true]
         .into_iter()

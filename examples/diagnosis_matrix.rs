@@ -202,6 +202,9 @@ fn case(random: &mut Random, truth: Truth, instances: usize, carries: Carries, l
             println!("\nNAMED {truth:?} x{instances} {lines}: {:?} {:?}", verdict.policy, verdict.notes.first());
         }
     }
+    if std::env::var_os("CONFUSION").is_some() && carries.workers == 1 && carries.loss == 0.0 && carries.resolution_ms == 0.0 {
+        println!("CONF {lines} {truth:?} x{instances} {:?} k{}a{}h{} {:?} | {}", verdict.policy, carries.key as u8, carries.attempt as u8, carries.hint as u8, verdict.source, verdict.notes.first().cloned().unwrap_or_default());
+    }
     let is_right = if truth.is_growing() { verdict.policy.is_growing() } else { verdict.policy.is_constant() };
     if std::env::var_os("WRONG").is_some() && verdict.policy != Policy::Unknown && !is_right {
         println!("\n{truth:?} x{instances} {lines}: {:?} {:?}", verdict.policy, verdict.notes);
@@ -210,12 +213,17 @@ fn case(random: &mut Random, truth: Truth, instances: usize, carries: Carries, l
     score.wrong += u32::from(verdict.policy != Policy::Unknown && !is_right);
     // All instances together: their first records within a quarter of the interval (between a quarter and a half nobody can say).
     if verdict.lockstep != Tri::Unknown && instances > 1 && !truth.has_jitter() && truth != Truth::Immediate {
-        let starts = records.iter().take(instances).map(|record| record.0);
+        let starts = records.iter().take(instances * carries.workers).map(|record| record.0);
         let width = starts.clone().fold(0.0, f64::max) - starts.fold(f64::MAX, f64::min);
-        let interval = verdict.interval_ms.unwrap_or(f64::NAN);
+        let mut waits: Vec<f64> = records.iter().map(|record| record.3).collect();
+        waits.sort_by(f64::total_cmp);
+        let interval = waits[waits.len() / 2];
         if !(0.25..0.5).contains(&(width / interval)) {
             score.lockstep.0 += u32::from((verdict.lockstep == Tri::Yes) == (width < interval / 4.0));
             score.lockstep.1 += 1;
+            if std::env::var_os("CONFUSION").is_some() && (verdict.lockstep == Tri::Yes) != (width < interval / 4.0) {
+                println!("LOCK {lines} {truth:?} x{instances} key={} said {:?} width {width:.0} interval {interval:.0} {:?} {}", carries.key, verdict.lockstep, verdict.policy, carries.loss);
+            }
         }
     }
     if verdict.jitter != Tri::Unknown && truth != Truth::Immediate {
@@ -225,6 +233,9 @@ fn case(random: &mut Random, truth: Truth, instances: usize, carries: Carries, l
     if let Some(said) = verdict.instances {
         score.instances.0 += u32::from((said as f64 - instances as f64).abs() <= 0.2 * instances as f64);
         score.instances.1 += 1;
+        if std::env::var_os("CONFUSION").is_some() && (said as f64 - instances as f64).abs() > 0.2 * instances as f64 {
+            println!("INST {lines} {truth:?} x{instances} key={} said {said} {:?} {}", carries.key, verdict.policy, carries.hint);
+        }
     }
     diagnosis.bytes()
 }

@@ -159,6 +159,13 @@ impl Chains {
         self.attempts.as_deref().unwrap_or(&self.lines)
     }
 
+    /// Waits of the kept keys that have not ended at `now`: (position, ns so far).
+    #[must_use]
+    pub fn open_waits(&self, now: i64, of_attempts: bool) -> Vec<(usize, i64)> {
+        let chains = self.keys.iter().map(|key| if of_attempts { &key.attempts } else { &key.lines });
+        chains.filter(|chain| chain.last != i64::MIN && chain.last < now).map(|chain| (usize::from(chain.position), now - chain.last)).collect()
+    }
+
     fn slot(&mut self, key: u64) -> Option<usize> {
         let guess = usize::from(self.guesses[(key & 31) as usize]);
         if self.keys.get(guess).is_some_and(|entry| entry.hash == key) {
@@ -311,6 +318,12 @@ impl Lane {
     #[must_use]
     pub fn typical_ms(&self) -> f64 {
         typical_ms(&self.all, self.sum_us)
+    }
+
+    /// Intervals at `position` and later.
+    #[must_use]
+    pub fn beyond(&self, position: usize) -> u64 {
+        self.all.total() - self.positions.iter().take(position).map(|place| place.counts.total()).sum::<u64>()
     }
 
     fn merge(&mut self, other: &Self) {

@@ -60,10 +60,13 @@ pub struct Hints {
     pub has_more_values: bool,
     /// Sum, us.
     pub sum_us: u64,
+    /// The least and the greatest, ns; (0, 0) before the first.
+    pub range: (i64, i64),
 }
 
 impl Hints {
     fn observe(&mut self, position: usize, delay: i64) {
+        self.range = if self.count == 0 { (delay, delay) } else { (self.range.0.min(delay), self.range.1.max(delay)) };
         self.count += 1;
         self.zeros += u64::from(delay <= 0);
         let micros = (delay.max(0) / 1000) as u64;
@@ -80,6 +83,11 @@ impl Hints {
     }
 
     fn merge(&mut self, other: &Self) {
+        self.range = match (self.count, other.count) {
+            (_, 0) => self.range,
+            (0, _) => other.range,
+            _ => (self.range.0.min(other.range.0), self.range.1.max(other.range.1)),
+        };
         self.count += other.count;
         self.zeros += other.zeros;
         self.sum_us += other.sum_us;

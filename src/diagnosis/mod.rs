@@ -5,6 +5,7 @@
 //! (`sources.rs`), and a source without enough evidence says nothing.
 
 mod chains;
+mod growth;
 mod histogram;
 mod merged;
 mod shape;

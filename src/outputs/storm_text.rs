@@ -155,7 +155,8 @@ pub fn short_policy(verdict: &Verdict) -> String {
             text += &format!(" to {}", ms(cap));
         }
     } else if let Some(interval) = verdict.interval_ms {
-        text += &format!(" every {}", ms(interval));
+        // Stamps say no more than milliseconds.
+        text += &if interval < 1.0 { " every <1ms".to_owned() } else { format!(" every {}", ms(interval)) };
     }
     text
 }

@@ -285,7 +285,8 @@ impl Reader<'_, '_> {
         }
         for (literal, at) in &found {
             if literal.len() < LITERAL_BYTES_MIN || literal.len() > LITERAL_BYTES_MAX {
-                let problem = format!("has `{literal}` of {} bytes; use {LITERAL_BYTES_MIN} to {LITERAL_BYTES_MAX}", literal.len());
+                let unit = if literal.len() == 1 { "byte" } else { "bytes" };
+                let problem = format!("has `{literal}` of {} {unit}; use {LITERAL_BYTES_MIN} to {LITERAL_BYTES_MAX}", literal.len());
                 self.error(at.clone(), Some(key), problem);
             }
             if let Some(number) = lint::number_in_literal(literal, codes) {
@@ -293,7 +294,6 @@ impl Reader<'_, '_> {
             }
         }
         let mut literals: Vec<String> = found.into_iter().map(|(text, _)| text).collect();
-        // The same text twice would be counted once by the automaton and the rule would never match.
         let mut seen = std::collections::BTreeSet::new();
         literals.retain(|literal| seen.insert(literal.to_ascii_lowercase()));
         literals

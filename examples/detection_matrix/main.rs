@@ -69,13 +69,17 @@ impl Sink for Told {
 
 /// An engine with its streams.
 pub struct Bench {
+    /// What is measured.
     pub engine: Engine,
+    /// What it told.
     pub told: Told,
     streams: Vec<(String, StreamId)>,
+    /// Lines fed.
     pub read: u64,
 }
 
 impl Bench {
+    /// An engine without streams; `start`: the date its stamps without a year are near to.
     pub fn new(start: i64) -> Self {
         let engine = Engine::new(Options { reference: UnixNanos(start), ..Options::default() });
         Self { engine, told: Told::default(), streams: Vec::new(), read: 0 }

@@ -64,7 +64,7 @@ impl Sink for JsonOutput {
         self.idle(); // an alert does not wait for others
     }
     fn burst(&mut self, burst: &Burst) {
-        push_line(&mut self.encoder.buffer, &BurstRecord::new(burst, self.encoder.now));
+        self.encoder.burst(burst);
         self.end();
     }
 }
@@ -165,6 +165,11 @@ impl JsonEncoder {
     /// A storm began, goes on, or is over.
     pub fn storm(&mut self, event: &StormEvent, absorbed: u64) {
         push_line(&mut self.buffer, &StormRecord::new(event, absorbed, self.now));
+    }
+
+    /// A burst is over.
+    pub fn burst(&mut self, burst: &Burst) {
+        push_line(&mut self.buffer, &BurstRecord::new(burst, self.now));
     }
 
     /// A window closed.

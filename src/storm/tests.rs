@@ -240,9 +240,14 @@ fn the_state_of_a_fingerprint_is_small() {
         let slot = world.storms.slots[0].as_ref().expect("it was seen");
         (slot.bytes(), slot.diagnosis.as_ref().map_or(0, |diagnosis| diagnosis.bytes()))
     };
-    for (instances, backs_off) in [(12, false), (12, true), (200, false), (200, true)] {
-        eprintln!("{instances} {backs_off}: {:?} slot {} detector {}", bytes_of(instances, backs_off), size_of::<Slot>(), size_of::<super::super::detector::Detector>());
+    // A dozen instances, the usual case, and more than are kept.
+    for (instances, limit) in [(12, 5 << 10), (200, 9 << 10)] {
+        for backs_off in [false, true] {
+            let (all, diagnosis) = bytes_of(instances, backs_off);
+            assert!(all <= limit, "{instances} instances: {all} bytes, {diagnosis} of them the diagnosis");
+        }
     }
+    assert!(size_of::<Slot>() <= 800, "{}", size_of::<Slot>());
 }
 
 #[test]

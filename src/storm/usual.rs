@@ -36,17 +36,12 @@ struct Rise {
     rate: u16,
 }
 
-/// The bursts of one fingerprint.
-#[derive(Clone, Debug)]
+/// The bursts of one fingerprint; most never have any, so they cost no memory until then.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Rises {
-    ring: [Rise; BURSTS_MAX],
+    /// Empty, or [`BURSTS_MAX`] places.
+    ring: Box<[Rise]>,
     next: u8,
-}
-
-impl Default for Rises {
-    fn default() -> Self {
-        Self { ring: [Rise::default(); BURSTS_MAX], next: 0 }
-    }
 }
 
 impl Rises {
@@ -54,6 +49,9 @@ impl Rises {
     pub(super) fn note(&mut self, start: i64, end: i64, rate: f64, records: u64) {
         if records < RECORDS_MIN || start < 0 {
             return;
+        }
+        if self.ring.is_empty() {
+            self.ring = Box::new([Rise::default(); BURSTS_MAX]);
         }
         let last = (usize::from(self.next) + BURSTS_MAX - 1) % BURSTS_MAX;
         let before = self.ring[last];
@@ -86,6 +84,9 @@ impl Rises {
 
     /// The last two bursts, if `start` follows them after the same gap that is between them.
     fn expect_after_a_gap(&self, start: i64) -> Option<[Rise; 2]> {
+        if self.ring.is_empty() {
+            return None;
+        }
         let nth = |back: usize| self.ring[(usize::from(self.next) + BURSTS_MAX - back) % BURSTS_MAX];
         let two = [nth(1), nth(2)];
         let gaps = [start - i64::from(two[0].start), i64::from(two[0].start) - i64::from(two[1].start)];

@@ -22,7 +22,7 @@ use crate::occurrence::Occurrence;
 use crate::record::{FingerprintIndex, Place, StreamId};
 use crate::scan::{Scanner, Word};
 use crate::secrets;
-use crate::storm::{Diagnosed, StormEvent, StormReport, StormsState};
+use crate::storm::{Burst, Diagnosed, StormEvent, StormReport, StormsState};
 use crate::time::UnixNanos;
 use crate::working_time::{GlobalClock, StreamClock};
 use fingerprints::{Fingerprints, Slot};
@@ -42,6 +42,8 @@ pub trait Sink {
     fn summary(&mut self, summary: &Summary);
     /// A storm began, goes on, or is over. `absorbed`: its records that went into windows so far, whether these have closed or not.
     fn storm(&mut self, event: &StormEvent, absorbed: u64);
+    /// A burst is over: for information only.
+    fn burst(&mut self, _burst: &Burst) {}
 }
 
 /// A record that passes, byte for byte.

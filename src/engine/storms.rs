@@ -152,7 +152,10 @@ impl StormStage {
             let absorbed: u64 = self.risen.iter().filter(is_of_it).map(|risen| risen.absorbed).sum();
             sink.storm(&event, absorbed);
         }
-        let Some(storms) = &self.storms else { return };
+        let Some(storms) = &mut self.storms else { return };
+        if storms.has_bursts() {
+            storms.take_bursts().for_each(|burst| sink.burst(&burst));
+        }
         self.risen.retain_mut(|risen| {
             let is_up = storms.is_pending_or_firing(risen.index);
             if is_up != risen.is_told {

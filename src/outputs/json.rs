@@ -1,7 +1,7 @@
 //! The NDJSON face: one object a line, see [`record_json`](super::record_json) for every field.
 
 use super::record_json::{CountedRecord, DistinctRecord, Fields, IntervalRecord, LineRecord, RangeRecord, SampleRecord, SummaryRecord};
-use super::storm_record::StormRecord;
+use super::storm_record::{BurstRecord, StormRecord};
 use super::style::Style;
 use super::text::BATCH_BYTES;
 use super::timestamp::{push_rfc3339, rfc3339};
@@ -10,7 +10,7 @@ use super::{Output, StreamName, StreamNames, summary_line};
 use crate::collapse::summary::{Cause, CloseReason, Distinct, Summary};
 use crate::engine::{Engine, Forwarded, Sink};
 use crate::record::{ClassSource, Place, Severity, StreamId};
-use crate::storm::StormEvent;
+use crate::storm::{Burst, StormEvent};
 use crate::time::{MILLI, UnixNanos};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -62,6 +62,10 @@ impl Sink for JsonOutput {
     fn storm(&mut self, event: &StormEvent, absorbed: u64) {
         self.encoder.storm(event, absorbed);
         self.idle(); // an alert does not wait for others
+    }
+    fn burst(&mut self, burst: &Burst) {
+        self.encoder.burst(burst);
+        self.end();
     }
 }
 
@@ -161,6 +165,11 @@ impl JsonEncoder {
     /// A storm began, goes on, or is over.
     pub fn storm(&mut self, event: &StormEvent, absorbed: u64) {
         push_line(&mut self.buffer, &StormRecord::new(event, absorbed, self.now));
+    }
+
+    /// A burst is over.
+    pub fn burst(&mut self, burst: &Burst) {
+        push_line(&mut self.buffer, &BurstRecord::new(burst, self.now));
     }
 
     /// A window closed.

@@ -8,7 +8,7 @@ use super::{Output, StreamName, StreamNames, escape, storm_text, summary_line};
 use crate::collapse::summary::Summary;
 use crate::engine::{Engine, Forwarded, Sink};
 use crate::record::{Severity, StreamId};
-use crate::storm::StormEvent;
+use crate::storm::{Burst, StormEvent};
 use crate::time::UnixNanos;
 
 /// A buffer that is handed to the writer when it has grown to this: large enough to make the hand-over cheap.
@@ -124,6 +124,14 @@ impl Sink for TextOutput {
         storm_text::push(&mut self.buffer, event, absorbed, self.style);
         self.bytes_out += (self.buffer.len() - before) as u64;
         self.idle(); // an alert does not wait for others
+    }
+
+    fn burst(&mut self, burst: &Burst) {
+        self.begin(None);
+        let before = self.buffer.len();
+        storm_text::push_burst(&mut self.buffer, burst, self.style);
+        self.bytes_out += (self.buffer.len() - before) as u64;
+        self.end();
     }
 }
 

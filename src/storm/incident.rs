@@ -72,6 +72,8 @@ pub struct Incident {
     second: (i64, u64),
     /// Last second in which the rate was below half the peak.
     pub fell_at: i64,
+    /// Seconds in a row in which it was too loud for a backoff, and the greatest rate in them.
+    pub restless: (u32, f64),
     /// Whether it is from before a restart and was not heard of since.
     pub is_restored: bool,
     /// Silence is counted from here (ns) at the earliest.
@@ -107,6 +109,7 @@ impl Incident {
             last: onset,
             second: (i64::MIN, 0),
             fell_at: second,
+            restless: (0, 0.0),
             is_restored: false,
             heard_from: i64::MIN,
             blind_until: i64::MIN,

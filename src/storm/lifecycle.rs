@@ -1,6 +1,7 @@
 //! The life of incidents: a detector fires, fingerprints join, levels rise, alerts are repeated, quiet ends it all.
 
 use super::Rule;
+use super::burst::Burst;
 use super::crash_loop::Restart;
 use super::detector::{Detector, State, Step};
 use super::incident::{Incident, Kind, MEMBERS_MAX, Member};
@@ -27,6 +28,10 @@ const CRITICAL_RATE: f64 = 100.0;
 const CALM_RATE: f64 = 0.5;
 /// So long (s) after the onset a policy that grows gets the benefit of the doubt.
 const YOUNG_SECONDS: i64 = 10;
+/// So long (s) one that grows may be louder than that, and as long as its rate is below this share of the loudest: a second outage in the midst of the
+/// first brings another wave that backs off, no change of policy.
+const RESTLESS_SECONDS: u32 = 10;
+const RESTLESS_SHARE: f64 = 0.6;
 /// Amplification that makes one critical, with this many instances and an unbroken rate.
 const CRITICAL_AMPLIFICATION: f64 = 50.0;
 const CRITICAL_INSTANCES: u64 = 3;
@@ -60,6 +65,7 @@ impl Storms {
                 match step {
                     Step::Fired(rule) => self.fire(number, index, rule, second, out),
                     Step::Resolved => self.calm(number, index, second, out),
+                    Step::CameOnTime(onset, records, peak_per_second) => self.tell_usual(number, onset, records, peak_per_second),
                     Step::Nothing | Step::Pended | Step::Calmed => {}
                 }
             }
@@ -82,6 +88,13 @@ impl Storms {
             }
         }
         self.watch_incidents(second, out);
+    }
+
+    /// Retries that came in their rhythm are over.
+    fn tell_usual(&mut self, number: u32, onset: i64, records: u64, peak_per_second: u32) {
+        let Some(slot) = &self.slots[number as usize] else { return };
+        let (fingerprint, end, baseline) = (Arc::clone(&slot.fingerprint), UnixNanos(slot.detector.last), slot.detector.baseline());
+        self.bursts.tell(Burst { fingerprint, onset: UnixNanos(onset), end, records, peak_per_second, baseline, is_usual: true });
     }
 
     /// A detector fired: an incident begins, comes back, or grows by a fingerprint.
@@ -284,7 +297,7 @@ impl Storms {
         let incident = &self.incidents[at];
         let mut rate = 0.0_f64;
         let mut amplification = 0.0_f64;
-        let mut instances = 0;
+        let (mut instances, mut people) = (0, 0);
         let mut trend = 1.0_f64;
         for detector in incident.members.iter().filter(|member| member.is_firing).filter_map(|member| self.detector_of(member)) {
             let its = detector.rate(second);
@@ -293,12 +306,17 @@ impl Storms {
             }
             amplification = amplification.max(its / detector.baseline().max(0.1));
             instances = instances.max(detector.people.distinct().map_or(0, |(count, _)| count));
+            people = people.max(detector.people.names_seen());
         }
         // Many clients at the cap of a proper backoff make a flat rate, too: then each of them is calm.
         // And in its first seconds no backoff has come far.
         let is_young = second - incident.onset.div_euclid(SECOND) < YOUNG_SECONDS;
-        let is_calm = trend < 0.6 || is_young || instances > 0 && rate / instances as f64 <= CALM_RATE;
-        let is_growing = is_calm && rate < CRITICAL_RATE && self.best_verdict(at).is_some_and(|verdict| verdict.policy.is_growing());
+        let is_calm = trend < 0.6 || is_young || people > 0 && rate / people as f64 <= CALM_RATE;
+        let (restless, loudest) = if is_calm { (0, 0.0) } else { (incident.restless.0 + 1, rate.max(incident.restless.1)) };
+        let is_wave = restless <= RESTLESS_SECONDS || rate < RESTLESS_SHARE * loudest;
+        let is_growing = is_wave && rate < CRITICAL_RATE && self.best_verdict(at).is_some_and(|verdict| verdict.policy.is_growing());
+        self.incidents[at].restless = (restless, loudest);
+        let incident = &self.incidents[at];
         if rate < incident.peak as f64 / 2.0 {
             self.incidents[at].fell_at = second;
         }

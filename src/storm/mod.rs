@@ -4,6 +4,7 @@
 //! counts restarts per program (`crash_loop.rs`), and incidents join fingerprints that belong to one outage (`incident.rs`, `lifecycle.rs`).
 //! Pure: the time is the records' working time, moved on by [`Storms::advance`].
 
+mod burst;
 mod crash_loop;
 mod detector;
 mod incident;
@@ -15,7 +16,9 @@ mod slot;
 mod state;
 mod storms;
 mod text;
+mod usual;
 
+pub use burst::Burst;
 pub use detector::Rule;
 pub use incident::Kind;
 pub use report::{AlertLevel, Phase, StormEvent, StormId, StormReport, Timeline, Trigger};

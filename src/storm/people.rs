@@ -12,20 +12,43 @@ const TARGETS_MAX: usize = 16;
 const RECORDS_PER_INSTANCE: u64 = 2;
 /// Names are cut here.
 const NAME_MAX: usize = 128;
+/// Bytes of names (those of instances that made room for others included) after which the names are tidied.
+const NAMES_MAX: usize = 16 << 10;
 
-#[derive(Clone, Debug)]
+/// One instance: 16 bytes, its name is in the table's [`Names`].
+#[derive(Clone, Copy, Debug)]
 struct Person {
     hash: u64,
-    records: u64,
-    name: Box<[u8]>,
+    records: u32,
+    /// Where its name begins and how long it is; of length 0 while nothing is pending: names are not kept then.
+    name_at: u16,
+    name_len: u8,
 }
 
-impl Person {
-    fn add(&mut self, records: u64, name: &[u8]) {
-        self.records += records;
-        // While nothing is pending names are not kept.
-        if self.name.is_empty() && !name.is_empty() {
-            self.name = name[..name.len().min(NAME_MAX)].into();
+/// Names one after another.
+#[derive(Clone, Debug, Default)]
+struct Names(Vec<u8>);
+
+impl Names {
+    fn of(&self, person: &Person) -> &[u8] {
+        let at = usize::from(person.name_at);
+        self.0.get(at..at + usize::from(person.name_len)).unwrap_or_default()
+    }
+
+    fn add(&mut self, person: &mut Person, name: &[u8]) {
+        let name = &name[..name.len().min(NAME_MAX)];
+        if let (Ok(at), Ok(len)) = (u16::try_from(self.0.len()), u8::try_from(name.len())) {
+            self.0.extend_from_slice(name);
+            (person.name_at, person.name_len) = (at, len);
+        }
+    }
+
+    /// Leaves out the names of those that are gone.
+    fn tidy(&mut self, people: &mut [Person]) {
+        let before = std::mem::take(self);
+        for person in people {
+            let name = before.of(person).to_vec();
+            self.add(person, &name);
         }
     }
 }
@@ -49,6 +72,7 @@ fn tail_of(name: &[u8]) -> u64 {
 pub struct People {
     /// Ascending by hash.
     instances: Vec<Person>,
+    names: Names,
     is_overfull: bool,
     /// Where a hash was found last, by its low bits: instances take turns, and a wrong guess only costs the search.
     guesses: [u8; 32],
@@ -74,25 +98,42 @@ impl People {
         if let Some(person) = self.instances.get_mut(usize::from(self.guesses[(hash & 31) as usize]))
             && person.hash == hash
         {
-            person.add(1, name);
+            person.records = person.records.saturating_add(1);
+            if person.name_len == 0 && !name.is_empty() {
+                self.names.add(person, name);
+            }
             return;
         }
-        match self.instances.binary_search_by_key(&hash, |person| person.hash) {
-            Ok(at) => {
-                self.instances[at].add(1, name);
-                self.guesses[(hash & 31) as usize] = at as u8;
-            }
+        if let Some(at) = self.add_person(hash, 1, name) {
+            self.guesses[(hash & 31) as usize] = at as u8;
+        }
+    }
+
+    /// Where it is now; `None` when there are too many.
+    fn add_person(&mut self, hash: u64, records: u32, name: &[u8]) -> Option<usize> {
+        let at = match self.instances.binary_search_by_key(&hash, |person| person.hash) {
+            Ok(at) => at,
             Err(at) => {
                 if self.instances.len() == INSTANCES_MAX {
                     self.is_overfull = true;
                     if at == INSTANCES_MAX {
-                        return;
+                        return None;
                     }
                     self.instances.pop();
                 }
-                self.instances.insert(at, Person { hash, records: 1, name: name[..name.len().min(NAME_MAX)].into() });
+                self.instances.insert(at, Person { hash, records: 0, name_at: 0, name_len: 0 });
+                at
             }
+        };
+        if self.names.0.len() > NAMES_MAX {
+            self.names.tidy(&mut self.instances);
         }
+        let person = &mut self.instances[at];
+        person.records = person.records.saturating_add(records);
+        if person.name_len == 0 && !name.is_empty() {
+            self.names.add(person, name);
+        }
+        Some(at)
     }
 
     fn count_target(&mut self, target: &[u8]) {
@@ -115,6 +156,7 @@ impl People {
     /// Forgets everybody; keeps the memory for the next bout.
     pub fn clear(&mut self) {
         self.instances.clear();
+        self.names.0.clear();
         self.targets.clear();
         (self.is_overfull, self.unnamed, self.named, self.other_targets) = (false, 0, 0, 0);
     }
@@ -126,12 +168,21 @@ impl People {
         if self.named <= self.unnamed {
             return None;
         }
+        let distinct = self.names_seen();
+        (!self.is_overfull || self.named >= RECORDS_PER_INSTANCE * distinct).then_some((distinct, self.is_overfull))
+    }
+
+    /// Distinct names, whether they are those of instances or not; beyond 64 an estimate. 0 when most records name none.
+    #[must_use]
+    pub fn names_seen(&self) -> u64 {
+        if self.named <= self.unnamed {
+            return 0;
+        }
         if !self.is_overfull {
-            return Some((self.instances.len() as u64, false));
+            return self.instances.len() as u64;
         }
         let largest = self.instances.last().map_or(u64::MAX, |person| person.hash) as f64;
-        let distinct = (63.0 / (largest / 2f64.powi(64))).round() as u64;
-        (self.named >= RECORDS_PER_INSTANCE * distinct).then_some((distinct, true))
+        (63.0 / (largest / 2f64.powi(64))).round() as u64
     }
 
     /// Whether somebody is in both.
@@ -161,14 +212,7 @@ impl People {
         self.is_overfull |= other.is_overfull;
         self.other_targets += other.other_targets;
         for person in &other.instances {
-            match self.instances.binary_search_by_key(&person.hash, |mine| mine.hash) {
-                Ok(at) => self.instances[at].add(person.records, &person.name),
-                Err(at) => self.instances.insert(at, person.clone()),
-            }
-        }
-        if self.instances.len() > INSTANCES_MAX {
-            self.instances.truncate(INSTANCES_MAX);
-            self.is_overfull = true;
+            self.add_person(person.hash, person.records, other.names.of(person));
         }
         other.targets.iter().for_each(|target| self.add_target(&target.name, target.records));
     }
@@ -178,7 +222,7 @@ impl People {
     pub fn state(&self, shows_secrets: bool) -> PeopleState {
         let count = |hash, name: &[u8], records| CountState { hash, name: shown(name, shows_secrets), records };
         PeopleState {
-            instances: self.instances.iter().map(|person| count(person.hash, &person.name, person.records)).collect(),
+            instances: self.instances.iter().map(|person| count(person.hash, self.names.of(person), u64::from(person.records))).collect(),
             is_overfull: self.is_overfull,
             named: self.named,
             unnamed: self.unnamed,
@@ -192,10 +236,9 @@ impl People {
     pub fn of_state(state: &PeopleState) -> Self {
         let mut people = Self { is_overfull: state.is_overfull, named: state.named, unnamed: state.unnamed, ..Self::default() };
         people.other_targets = state.other_targets;
-        let person = |count: &CountState| Person { hash: count.hash, records: count.records, name: count.name.as_bytes().into() };
-        people.instances = state.instances.iter().take(INSTANCES_MAX).map(person).collect();
-        people.instances.sort_by_key(|person| person.hash);
-        people.instances.dedup_by_key(|person| person.hash);
+        for count in state.instances.iter().take(INSTANCES_MAX) {
+            people.add_person(count.hash, u32::try_from(count.records).unwrap_or(u32::MAX), count.name.as_bytes());
+        }
         state.targets.iter().for_each(|target| people.add_target(target.name.as_bytes(), target.records));
         people
     }
@@ -203,13 +246,21 @@ impl People {
     /// The loudest named instances: (name, records), most first, ties by name.
     #[must_use]
     pub fn loudest(&self, limit: usize, shows_secrets: bool) -> Vec<(String, u64)> {
-        top(shows_secrets, self.instances.iter().filter(|person| !person.name.is_empty()).map(|person| (&person.name, person.records)), limit)
+        let named = self.instances.iter().filter(|person| person.name_len > 0);
+        top(shows_secrets, named.map(|person| (self.names.of(person), u64::from(person.records))), limit)
     }
 
     /// The most frequent targets: (name, records).
     #[must_use]
     pub fn top_targets(&self, limit: usize, shows_secrets: bool) -> Vec<(String, u64)> {
-        top(shows_secrets, self.targets.iter().map(|target| (&target.name, target.records)), limit)
+        top(shows_secrets, self.targets.iter().map(|target| (&*target.name, target.records)), limit)
+    }
+
+    /// Bytes on the heap.
+    #[cfg(test)]
+    pub fn heap_bytes(&self) -> usize {
+        let names = self.names.0.capacity() + self.targets.iter().map(|target| target.name.len()).sum::<usize>();
+        self.instances.capacity() * size_of::<Person>() + self.targets.capacity() * size_of::<Target>() + names
     }
 
     /// Records counted.
@@ -230,7 +281,7 @@ fn shown(name: &[u8], shows_secrets: bool) -> String {
     String::from_utf8_lossy(&name).into_owned()
 }
 
-fn top<'a>(shows_secrets: bool, entries: impl Iterator<Item = (&'a Box<[u8]>, u64)>, limit: usize) -> Vec<(String, u64)> {
+fn top<'a>(shows_secrets: bool, entries: impl Iterator<Item = (&'a [u8], u64)>, limit: usize) -> Vec<(String, u64)> {
     let mut rows: Vec<(String, u64)> = entries.map(|(name, records)| (shown(name, shows_secrets), records)).collect();
     rows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     rows.truncate(limit);

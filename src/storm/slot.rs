@@ -80,6 +80,12 @@ impl Slot {
         self.run.1 >= SLOW_ATTEMPTS * instances || span >= SLOW_SPAN
     }
 
+    /// Bytes in the struct and on the heap, the diagnosis included.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.detector.people.heap_bytes() + self.diagnosis.as_ref().map_or(0, |diagnosis| diagnosis.bytes())
+    }
+
     /// Before a finished second is evaluated; `ordinary` counts the ordinary records of its stream.
     pub(super) fn weigh_against(&mut self, ordinary: u64) {
         if self.detector.state == State::Idle {

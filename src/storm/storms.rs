@@ -1,5 +1,6 @@
 //! The facade: records in, storm events out.
 
+use super::burst::{Burst, Bursts};
 use super::crash_loop::{CrashLoops, WINDOW};
 use super::detector::{QUIET_SECONDS, State};
 use super::incident::Incident;
@@ -96,6 +97,7 @@ pub struct Storms {
     retried_at: i64,
     /// Time of a restart that took incidents over, until the first moment after it.
     pub(super) restored_at: Option<UnixNanos>,
+    pub(super) bursts: Bursts,
     /// Ordinary records by stream.
     pub(super) ordinary: Vec<u64>,
 }
@@ -135,6 +137,7 @@ impl Storms {
             successes: Vec::new(),
             retried_at: i64::MIN,
             restored_at: None,
+            bursts: Bursts::default(),
             ordinary: Vec::new(),
         }
     }
@@ -196,12 +199,15 @@ impl Storms {
     }
 
     /// A record of class `none`: remembered as a possible trigger when it is a warning or worse; else asked for signs of success while
-    /// somebody retries. Costs a count and two comparisons otherwise.
+    /// somebody retries. Costs two counts and some comparisons otherwise.
     #[inline]
     pub fn note_ordinary(&mut self, seen: &Occurrence<'_>) {
         match self.ordinary.get_mut(seen.stream.0 as usize) {
             Some(count) => *count += 1,
             None => self.ordinary.resize(seen.stream.0 as usize + 1, 0),
+        }
+        if seen.feeds_rate && !seen.late {
+            self.bursts.count(seen);
         }
         if seen.fingerprint.severity >= Severity::Warn {
             if seen.feeds_rate && !seen.late {
@@ -267,7 +273,19 @@ impl Storms {
             self.finish_second(self.evaluated, out);
         }
         self.evaluated = until;
+        self.bursts.advance(until);
         self.tend_incidents(until, out);
+    }
+
+    /// Bursts that are over and were not taken yet: for information only.
+    pub fn take_bursts(&mut self) -> impl Iterator<Item = Burst> + '_ {
+        self.bursts.take()
+    }
+
+    /// Whether there are any to take.
+    #[must_use]
+    pub fn has_bursts(&self) -> bool {
+        self.bursts.is_any_told()
     }
 
     /// When [`Storms::advance`] must be called at the latest.
@@ -277,7 +295,7 @@ impl Storms {
             // A backlog may be read first: its times come before silence is counted.
             return Some(restored.plus(i64::from(QUIET_SECONDS) * SECOND));
         }
-        if !self.active.is_empty() {
+        if !self.active.is_empty() || self.bursts.is_any_open() {
             return Some(UnixNanos((self.now.second() + 1) * SECOND));
         }
         self.incidents
@@ -292,6 +310,7 @@ impl Storms {
         // The last second is over, too: nothing more will come.
         self.advance(UnixNanos((self.now.max(now).second() + 1).saturating_mul(SECOND)), out);
         self.release(i64::MAX);
+        self.bursts.drain();
         self.now = now;
         for at in 0..self.incidents.len() {
             if self.incidents[at].is_firing() {
@@ -305,6 +324,7 @@ impl Storms {
         if let Some(success) = self.successes.get_mut(index.0 as usize) {
             *success = Success::Unread;
         }
+        self.bursts.forget(index);
         let Some(number) = self.number_of(index) else { return };
         // What waits goes with it.
         if let Some(slot) = self.slots[number as usize].as_mut() {

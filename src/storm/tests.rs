@@ -225,6 +225,31 @@ fn tables_are_bounded() {
 }
 
 #[test]
+fn the_state_of_a_fingerprint_is_small() {
+    let bytes_of = |instances: u64, backs_off: bool| {
+        let mut world = World::new(&[("Connection to broker failed, retrying", Class::Retry)]);
+        for instance in 1..=instances {
+            let (mut ms, mut wait) = (instance as i64 * 37 % 1000, 100);
+            for _ in 0..40 {
+                world.record_with(0, ms, instance, Some(b"activemq-1.prod.svc:61616"));
+                ms += wait + (ms * 7 + instance as i64 * 13) % 40;
+                wait = if backs_off { (wait * 2).min(8000) } else { 1000 };
+            }
+        }
+        let slot = world.storms.slots[0].as_ref().expect("it was seen");
+        (slot.bytes(), slot.diagnosis.as_ref().map_or(0, |diagnosis| diagnosis.bytes()))
+    };
+    // A dozen instances, the usual case, and more than are kept.
+    for (instances, limit) in [(12, 5 << 10), (200, 9 << 10)] {
+        for backs_off in [false, true] {
+            let (all, diagnosis) = bytes_of(instances, backs_off);
+            assert!(all <= limit, "{instances} instances: {all} bytes, {diagnosis} of them the diagnosis");
+        }
+    }
+    assert!(size_of::<Slot>() <= 800, "{}", size_of::<Slot>());
+}
+
+#[test]
 fn records_that_step_back_by_a_second_change_no_verdict() {
     let verdicts: Vec<_> = [false, true]
         .into_iter()

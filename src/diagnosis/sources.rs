@@ -133,6 +133,10 @@ impl Diagnosis {
                 jitter = Tri::Yes;
             }
             let typical = hints.sum_us as f64 / hints.count as f64 / 1000.0;
+            if ((self.merged.last - self.merged.first) as f64) < 0.9 * typical * MILLI as f64 {
+                // Nobody has come back yet: these are the first delays of several workers.
+                return None;
+            }
             return found(Shape::Constant(typical), jitter, 0.0, format!("{} stated delays of about {}", hints.count, show_ms(typical)));
         }
         let values: Vec<f64> = hints.values.iter().map(|value| value.0 as f64 / MILLI as f64).collect();
@@ -259,7 +263,10 @@ impl Diagnosis {
         // Latency of a tight loop varies; it is no policy.
         let is_hot = typical.iter().all(|wait| *wait < HOT_MS);
         if is_hot && row.len() >= BURST {
-            return finding(Shape::Constant(middle), format!("intervals by position: {}", show_row(&typical)));
+            // In a stream without names it may be that all begin at one moment.
+            let is_one_worker = source == Source::Keys || is_numbered;
+            let note = format!("intervals by position: {}", show_row(&typical));
+            return is_one_worker.then(|| finding(Shape::Constant(middle), note)).flatten();
         }
         if typical.len() >= needed && !is_hot {
             let shape = shape(&typical, known_spread);

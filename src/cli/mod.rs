@@ -1,6 +1,8 @@
 //! The command line: what each command reads and writes, and with which code it ends.
 
 mod alert_command;
+mod check;
+mod config;
 mod drive;
 mod error;
 mod explain;
@@ -40,6 +42,8 @@ pub fn main() -> ExitCode {
         Some(Command::Fingerprint(arguments)) => run_fingerprint(arguments),
         Some(Command::Rules(arguments)) => run_rules(arguments),
         Some(Command::Simulate(arguments)) => run_simulate(arguments),
+        Some(Command::Check(arguments)) => check::run(arguments),
+        Some(Command::Config(arguments)) => config::run(arguments),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -117,7 +117,7 @@ impl Sink for Tally {
 
 impl Output for Tally {
     fn name_stream(&mut self, stream: StreamId, label: &str, epoch: UnixNanos, is_file: bool) {
-        self.names.insert(stream, StreamName { label: label.into(), epoch, is_file, forwarded: 0 });
+        self.names.insert(stream, StreamName { label: label.into(), epoch, is_file, ..StreamName::default() });
     }
     fn set_now(&mut self, _: UnixNanos) {}
     fn idle(&mut self) {}

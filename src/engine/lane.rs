@@ -3,6 +3,7 @@
 use super::fingerprints::Slot;
 use crate::fingerprint::Fingerprint;
 use crate::framing::join::{JoinState, Part};
+use crate::record::Place;
 use crate::time::UnixNanos;
 use std::sync::Arc;
 
@@ -41,6 +42,8 @@ pub(super) struct Held {
     /// Hash of the process id in its header, 0 if none: a headed continuation must carry the same.
     pub pid: u64,
     pub arrival: UnixNanos,
+    /// Where its first byte stood.
+    pub place: Place,
     pub deadline: UnixNanos,
 }
 
@@ -63,6 +66,8 @@ pub(super) struct PartialLine {
     pub text: Vec<u8>,
     pub lines: u32,
     pub arrival: UnixNanos,
+    /// Where its first byte stood.
+    pub place: Place,
 }
 
 /// The lanes of one stream.
@@ -115,6 +120,18 @@ impl Lanes {
     pub(super) fn open_lines(&self) -> u64 {
         let lines = |lane: &Lane| lane.held.as_ref().map_or(0, |held| held.lines) + lane.partial.as_ref().map_or(0, |partial| partial.lines);
         self.lanes.iter().map(|lane| u64::from(lines(lane))).sum()
+    }
+
+    /// The bytes behind [`Lanes::open_lines`]. In each lane the record that waits comes before the cut line that may continue it.
+    pub(super) fn each_open(&self, mut each: impl FnMut(&[u8], u32, Place)) {
+        for lane in &self.lanes {
+            if let Some(held) = &lane.held {
+                each(&held.raw, held.lines, held.place);
+            }
+            if let Some(partial) = &lane.partial {
+                each(&partial.raw, partial.lines, partial.place);
+            }
+        }
     }
 
     /// When the first of them has waited long enough.

@@ -8,7 +8,7 @@ use crate::envelope::{self, Envelope, ExtraPart, Partial, TimeField};
 use crate::fingerprint::{Fingerprint, template};
 use crate::framing::join::{self, Role};
 use crate::record::Span;
-use crate::scan::{MARK, Scanner, Word};
+use crate::scan::{Guide, MARK, Scanner, Word};
 use hashbrown::HashTable;
 use rapidhash::v3::rapidhash_v3;
 use std::sync::Arc;
@@ -77,6 +77,12 @@ impl Field {
 pub(super) struct Shape {
     hash: u64,
     skeleton: Box<[u8]>,
+    /// Counted over all shapes ever learnt.
+    born: u32,
+    /// The generation in which it was last young.
+    generation: u32,
+    /// The epoch of the guide in which its way was learnt.
+    guided: u32,
     /// Digit-words whose contents decided something, with what they said.
     checks: Box<[(Field, Box<[u8]>)]>,
     /// The template of the line by itself.
@@ -106,6 +112,14 @@ pub(super) struct Shape {
     pub target: Option<Field>,
 }
 
+impl Shape {
+    /// Whether the words that decided something say the same in this line.
+    #[inline]
+    fn says(&self, line: &[u8], words: &[Word]) -> bool {
+        self.checks.iter().all(|(field, said)| field.of(line, words) == &**said)
+    }
+}
+
 /// Known shapes. A cache: forgetting one costs time, never a line. Bounded by two generations: when the young one has
 /// `max / 2` shapes, the old one is forgotten and the young one becomes it; a hit in the old one makes a shape young again.
 #[derive(Debug)]
@@ -115,6 +129,10 @@ pub(super) struct Shapes {
     young: HashTable<u32>,
     old: HashTable<u32>,
     generation_max: usize,
+    generation: u32,
+    born: u32,
+    /// The ways of shapes that were seen twice.
+    guide: Guide,
     templates: template::Builder,
 }
 
@@ -129,6 +147,9 @@ impl Shapes {
             young: HashTable::new(),
             old: HashTable::new(),
             generation_max: (max / 2).max(1),
+            generation: 0,
+            born: 0,
+            guide: Guide::new(),
             templates: template::Builder::without_masks(),
         }
     }
@@ -143,22 +164,40 @@ impl Shapes {
         &mut self.slots[index as usize]
     }
 
+    /// Scans a line and finds its shape. Afterwards the scanner holds the words of the line.
+    #[inline]
+    pub(super) fn read(&mut self, line: &[u8], scanner: &mut Scanner, learn: &Learn<'_>) -> ShapeIndex {
+        if let Some(leaf) = scanner.scan_along(line, &self.guide) {
+            let mut at = Some(leaf);
+            while let Some(leaf) = at {
+                let (index, born) = shape_of(self.guide.value(leaf));
+                let shape = &self.slots[index as usize];
+                if shape.born == born && shape.generation == self.generation && shape.says(line, scanner.words()) {
+                    return index;
+                }
+                at = self.guide.twin(leaf);
+            }
+            scanner.finish(line);
+        }
+        self.look_up(line, scanner, learn)
+    }
+
     /// The shape of the line that `scanner` has just scanned.
-    pub(super) fn of(&mut self, line: &[u8], scanner: &Scanner, learn: &Learn<'_>) -> ShapeIndex {
+    fn look_up(&mut self, line: &[u8], scanner: &Scanner, learn: &Learn<'_>) -> ShapeIndex {
         let hash = rapidhash_v3(scanner.skeleton());
         let is_it = |slots: &[Shape], index: u32| {
             let shape = &slots[index as usize];
-            shape.hash == hash
-                && *shape.skeleton == *scanner.skeleton()
-                && shape.checks.iter().all(|(field, said)| field.of(line, scanner.words()) == &**said)
+            shape.hash == hash && *shape.skeleton == *scanner.skeleton() && shape.says(line, scanner.words())
         };
         if let Some(&index) = self.young.find(hash, |&index| is_it(&self.slots, index)) {
+            self.guide_to(index, line, scanner.words());
             return index;
         }
         let index = match self.old.find_entry(hash, |&index| is_it(&self.slots, index)) {
             Ok(found) => found.remove().0,
             Err(_) => {
-                let shape = learn.shape(hash, line, scanner, &mut self.templates);
+                self.born = self.born.wrapping_add(1);
+                let shape = Shape { born: self.born, ..learn.shape(hash, line, scanner, &mut self.templates) };
                 if let Some(index) = self.free.pop() {
                     self.slots[index as usize] = shape;
                     index
@@ -171,11 +210,37 @@ impl Shapes {
         if self.young.len() >= self.generation_max {
             std::mem::swap(&mut self.young, &mut self.old);
             self.free.extend(self.young.drain());
+            self.generation = self.generation.wrapping_add(1);
         }
+        self.slots[index as usize].generation = self.generation;
         let slots = &self.slots;
         self.young.insert_unique(hash, index, |&index| slots[index as usize].hash);
         index
     }
+
+    /// The shape was seen twice: its next line is found without a skeleton.
+    fn guide_to(&mut self, index: ShapeIndex, line: &[u8], words: &[Word]) {
+        let Self { slots, guide, .. } = self;
+        let shape = &slots[index as usize];
+        // A skeleton with the mark in its literal bytes may stand for several ways.
+        if shape.guided == guide.epoch() || shape.is_odd {
+            return;
+        }
+        guide.learn(line, words, value_of(index, shape.born), |value| {
+            let (index, born) = shape_of(value);
+            slots[index as usize].born != born
+        });
+        slots[index as usize].guided = guide.epoch();
+    }
+}
+
+/// What a guide's leaf holds: a shape and its birth number, since another may take its place.
+const fn value_of(index: ShapeIndex, born: u32) -> u64 {
+    (index as u64) << 32 | born as u64
+}
+
+const fn shape_of(value: u64) -> (ShapeIndex, u32) {
+    ((value >> 32) as u32, value as u32)
 }
 
 /// The slow path: what is asked once per new shape.
@@ -202,6 +267,9 @@ impl Learn<'_> {
         Shape {
             hash,
             skeleton: Box::from(scanner.skeleton()),
+            born: 0,
+            generation: 0,
+            guided: 0,
             checks: checks.collect(),
             role: join::role(&envelope, line, words),
             partial: envelope.partial,

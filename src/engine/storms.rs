@@ -6,7 +6,7 @@ use crate::collapse::Collapse;
 use crate::fingerprint::Fingerprint;
 use crate::occurrence::Occurrence;
 use crate::record::FingerprintIndex;
-use crate::storm::{Diagnosed, StormEvent, StormOptions, StormReport, Storms};
+use crate::storm::{Diagnosed, FingerprintState, StormEvent, StormOptions, StormReport, Storms, StormsState};
 use crate::time::{SECOND, UnixNanos};
 use std::sync::Arc;
 
@@ -125,6 +125,23 @@ impl StormStage {
     /// See [`Storms::diagnoses`].
     pub(super) fn diagnoses(&self) -> Vec<Diagnosed> {
         self.storms.as_ref().map_or_else(Vec::new, Storms::diagnoses)
+    }
+
+    /// See [`Storms::snapshot`]; nothing where no storms are wanted.
+    pub(super) fn state(&self) -> StormsState {
+        self.storms.as_ref().map_or_else(StormsState::default, Storms::snapshot)
+    }
+
+    /// See [`Storms::restore`].
+    pub(super) fn restore(
+        &mut self,
+        state: &StormsState,
+        now: UnixNanos,
+        index_of: impl FnMut(&FingerprintState) -> (FingerprintIndex, Arc<Fingerprint>),
+    ) {
+        if let Some(storms) = &mut self.storms {
+            storms.restore(state, now, index_of);
+        }
     }
 
     /// Tells events, and the collapse which fingerprints storm.

@@ -77,6 +77,10 @@ pub struct SummaryRecord<'a> {
     #[serde(skip_serializing_if = "Fields::is_empty")]
     #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
     pub attributes: Fields<'a>,
+    /// Where it came from.
+    #[serde(skip_serializing_if = "Fields::is_empty")]
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
+    pub resource: Fields<'a>,
     /// The same in every resend.
     #[serde(rename = "log.record.uid")]
     pub uid: &'a str,

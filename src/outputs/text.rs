@@ -129,7 +129,7 @@ impl Sink for TextOutput {
 
 impl Output for TextOutput {
     fn name_stream(&mut self, stream: StreamId, label: &str, epoch: UnixNanos, is_file: bool) {
-        self.names.insert(stream, StreamName { label: label.into(), epoch, is_file, forwarded: 0 });
+        self.names.insert(stream, StreamName { label: label.into(), epoch, is_file, ..StreamName::default() });
     }
     fn set_now(&mut self, _: UnixNanos) {}
     fn idle(&mut self) {
@@ -192,6 +192,7 @@ mod tests {
         output.forward(&Forwarded {
             raw,
             stream: StreamId(stream),
+            place: Default::default(),
             arrival: at,
             working: at,
             event: None,

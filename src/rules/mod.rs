@@ -6,7 +6,7 @@
 //! How a message is matched ([`RuleSet::find`]):
 //!
 //! 1. Only its first [`MESSAGE_PREFIX_BYTES`] count.
-//! 2. All literals of all rules make one Aho-Corasick automaton; one pass over the message finds which of them are there.
+//! 2. One pass over the message finds which of the literals that a rule cannot do without are there ([`prefilter`]).
 //! 3. A rule is a candidate when all its `literals` and at least one of its `any` are there.
 //! 4. Candidates are tried in a fixed order: rules marked `fallback` (generic wording that many clients quote, such as "connection
 //!    refused") after all others; more literal bytes first; then the order of the files, then the order in the file. The first whose `min_severity` and `pattern` agree is the answer.
@@ -23,10 +23,11 @@ pub mod lint;
 pub mod packs;
 pub mod parse;
 mod pattern;
+mod prefilter;
 
 use crate::class::{Guess, delay_ns};
 use crate::record::{Class, Severity, Span};
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use prefilter::Prefilter;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -225,7 +226,7 @@ impl Rule {
         self.literals.iter().map(String::len).sum::<usize>() + self.any.iter().map(String::len).min().unwrap_or(0)
     }
 
-    /// Matches this rule alone, without the prefilter: what its literals are for the automaton, this is for its examples.
+    /// Matches this rule alone, without the prefilter.
     #[must_use]
     pub fn matches_alone(&self, severity: Severity, message: &[u8]) -> Option<Captures> {
         let message = prefix(message);
@@ -297,13 +298,6 @@ impl RuleMatch<'_> {
     }
 }
 
-/// What a literal of the automaton counts for: the rule and whether it is one of its `any`.
-#[derive(Clone, Copy, Debug)]
-struct Use {
-    rule: u32,
-    is_any: bool,
-}
-
 /// All rules, ready to match.
 #[derive(Debug)]
 pub struct RuleSet {
@@ -311,9 +305,7 @@ pub struct RuleSet {
     rules: Vec<Arc<Rule>>,
     /// Technology and description of each file, in order.
     technologies: Vec<(Arc<str>, String)>,
-    automaton: AhoCorasick,
-    /// For each literal of the automaton.
-    uses: Vec<Vec<Use>>,
+    prefilter: Prefilter,
 }
 
 impl RuleSet {
@@ -363,28 +355,8 @@ impl RuleSet {
     fn build(mut rules: Vec<Arc<Rule>>, technologies: Vec<(Arc<str>, String)>) -> Self {
         // Stable: rules with equally many literal bytes keep the order of files and of the file.
         rules.sort_by_key(|rule| (rule.is_fallback, std::cmp::Reverse(rule.literal_bytes())));
-        let mut ids: BTreeMap<String, usize> = BTreeMap::new();
-        let mut uses: Vec<Vec<Use>> = Vec::new();
-        let mut literals: Vec<String> = Vec::new();
-        for (index, rule) in rules.iter().enumerate() {
-            let all = rule.literals.iter().map(|l| (l, false)).chain(rule.any.iter().map(|l| (l, true)));
-            for (literal, is_any) in all {
-                let key = literal.to_ascii_lowercase();
-                let id = *ids.entry(key.clone()).or_insert_with(|| {
-                    literals.push(key);
-                    uses.push(Vec::new());
-                    uses.len() - 1
-                });
-                uses[id].push(Use { rule: index as u32, is_any });
-            }
-        }
-        let automaton = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .build(&literals)
-            .expect("some thousand literals of at most 200 bytes are far below the automaton's limit on states");
-        Self { rules, technologies, automaton, uses }
+        let prefilter = Prefilter::new(&rules);
+        Self { rules, technologies, prefilter }
     }
 
     /// All rules, in the order in which candidates are tried.
@@ -409,45 +381,11 @@ impl RuleSet {
     #[must_use]
     pub fn find(&self, severity: Severity, message: &[u8]) -> Option<RuleMatch<'_>> {
         let message = prefix(message);
-        self.candidates(message).into_iter().find_map(|index| {
+        self.prefilter.candidates(message).into_iter().find_map(|index| {
             let rule = self.rules.get(index as usize)?;
             let captures = rule.confirm(severity, message)?;
             Some(RuleMatch { rule, captures })
         })
-    }
-
-    /// Indices of the rules whose literals are all in `message`, in the order in which they are to be tried.
-    fn candidates(&self, message: &[u8]) -> Vec<u32> {
-        let mut seen = vec![false; self.uses.len()];
-        // (rule, literals of `literals` seen, one of `any` seen); few rules share a message, so a small list beats a table.
-        let mut touched: Vec<(u32, usize, bool)> = Vec::new();
-        for hit in self.automaton.find_overlapping_iter(message) {
-            let id = hit.pattern().as_usize();
-            if std::mem::replace(&mut seen[id], true) {
-                continue;
-            }
-            for usage in &self.uses[id] {
-                let slot = match touched.iter_mut().find(|(rule, ..)| *rule == usage.rule) {
-                    Some(slot) => slot,
-                    None => {
-                        touched.push((usage.rule, 0, false));
-                        touched.last_mut().expect("an element was pushed in the line above")
-                    }
-                };
-                if usage.is_any {
-                    slot.2 = true;
-                } else {
-                    slot.1 += 1;
-                }
-            }
-        }
-        let mut candidates: Vec<u32> = touched
-            .into_iter()
-            .filter(|&(index, count, any)| self.rules.get(index as usize).is_some_and(|r| count == r.literals.len() && (any || r.any.is_empty())))
-            .map(|(index, ..)| index)
-            .collect();
-        candidates.sort_unstable();
-        candidates
     }
 }
 

@@ -294,7 +294,6 @@ impl Reader<'_, '_> {
             }
         }
         let mut literals: Vec<String> = found.into_iter().map(|(text, _)| text).collect();
-        // The same text twice would be counted once by the automaton and the rule would never match.
         let mut seen = std::collections::BTreeSet::new();
         literals.retain(|literal| seen.insert(literal.to_ascii_lowercase()));
         literals

@@ -1,8 +1,11 @@
 //! Which bytes of a line belong to words and which are digits, 64 at a time.
 //!
+//! One block of zeros stands behind those of the line, so that a window of 64 bits can be read from any byte of it.
+//!
 //! Two twins give the same bits: a table walk for every machine, and AVX2 where the CPU has it. A test compares them.
 
-use super::words::{CLASS, is_word_byte};
+use super::guide::{Guide, Leaf};
+use super::words::{CLASS, DIGIT, JOINT, Word, is_word_byte};
 
 /// 64 bytes of a line; bit `i` stands for byte `i`. Bits past the end of the line are 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,6 +14,8 @@ pub(super) struct Block {
     pub word: u64,
     /// ASCII digits.
     pub digit: u64,
+    /// Dashes, points and underscores.
+    pub joint: u64,
 }
 
 /// How the bits are found on this machine.
@@ -18,7 +23,7 @@ pub(super) struct Block {
 pub(super) enum Twin {
     /// Byte by byte through a table.
     Scalar,
-    /// 32 bytes at a time.
+    /// 32 bytes at a time; such CPUs have BMI1, BMI2 and POPCNT, too.
     #[cfg(target_arch = "x86_64")]
     Avx2,
 }
@@ -27,7 +32,7 @@ impl Twin {
     /// The fastest one that this CPU runs.
     pub(super) fn detect() -> Self {
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") {
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("popcnt") {
             return Self::Avx2;
         }
         Self::Scalar
@@ -35,7 +40,6 @@ impl Twin {
 
     /// Fills `out` with the blocks of `line`.
     pub(super) fn fill(self, line: &[u8], out: &mut Vec<Block>) {
-        out.clear();
         match self {
             Self::Scalar => scalar(line, out),
             #[cfg(target_arch = "x86_64")]
@@ -46,44 +50,94 @@ impl Twin {
     }
 }
 
+/// The blocks of a line, and its way along a guide as far as it is known.
+impl Twin {
+    /// Fills `blocks`, then follows the guide; `words` takes the words on the way.
+    #[inline]
+    pub(super) fn follow(self, line: &[u8], blocks: &mut Vec<Block>, guide: &Guide, words: &mut Vec<Word>) -> Option<Leaf> {
+        words.clear();
+        match self {
+            Self::Scalar => {
+                self.fill(line, blocks);
+                guide.follow(line, blocks, words)
+            }
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as in `fill`.
+            #[expect(unsafe_code, reason = "calls a function that needs AVX2 and BMI, which were detected")]
+            Self::Avx2 => unsafe { avx2::follow(line, blocks, guide, words) },
+        }
+    }
+}
+
 fn scalar(line: &[u8], out: &mut Vec<Block>) {
-    out.extend(line.chunks(64).map(|bytes| {
+    let blocks = line.chunks(64).map(|bytes| {
         let mut block = Block::default();
         for (i, &b) in bytes.iter().enumerate() {
             block.word |= u64::from(is_word_byte(b)) << i;
-            block.digit |= u64::from(CLASS[b as usize] & 1) << i;
+            block.digit |= u64::from(CLASS[b as usize] & DIGIT != 0) << i;
+            block.joint |= u64::from(CLASS[b as usize] & JOINT != 0) << i;
         }
         block
-    }));
+    });
+    out.clear();
+    out.extend(blocks.chain([Block::default()]));
 }
 
 #[cfg(target_arch = "x86_64")]
-#[expect(unsafe_code, reason = "vector loads and intrinsics; every load stays inside a slice or a stack buffer")]
+#[expect(unsafe_code, reason = "vector loads; every one stays inside a slice or a stack buffer")]
 mod avx2 {
-    use super::Block;
+    use super::{Block, Guide, Leaf, Word};
     use std::arch::x86_64::{
-        __m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
-        _mm256_setzero_si256, _mm256_subs_epu8,
+        __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_set1_epi8, _mm256_setr_epi8,
+        _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16,
     };
+
+    // What a byte may be by its high half-byte, and by its low one: it is what both say.
+    const DIGIT: i8 = 64; // 0x30..=0x39
+    const EARLY: i8 = 1; // letters of the rows 0x40 and 0x60
+    const LATE: i8 = 2; // those of the rows 0x50 and 0x70
+    const POINT: i8 = 4; // dash and point
+    const UNDER: i8 = 8;
+    const HIGH: i8 = -128; // the rows from 0x80
 
     /// # Safety
     /// The CPU must have AVX2.
     #[target_feature(enable = "avx2")]
+    #[inline]
     pub(super) unsafe fn fill(line: &[u8], out: &mut Vec<Block>) {
-        let (whole, rest) = line.split_at(line.len() / 64 * 64);
-        let mut padded = [b' '; 64];
-        padded[..rest.len()].copy_from_slice(rest);
-        let mut from = whole.as_ptr();
+        let blocks = line.len().div_ceil(64);
         // No `push` in the loop: round a call that may grow the vector the compiler keeps registers as single bytes.
-        out.resize(line.len().div_ceil(64), Block::default());
-        for (index, slot) in out.iter_mut().enumerate() {
-            if index * 64 == whole.len() {
-                from = padded.as_ptr();
-            }
-            // SAFETY: 64 bytes of `whole` begin at `from`, or it is `padded`, whose blanks are neither word bytes nor digits.
-            *slot = unsafe { block(from) };
-            from = from.wrapping_add(64);
+        out.resize(blocks + 1, Block::default());
+        let (whole, rest) = (line.len() / 64, line.len() % 64);
+        for (index, slot) in out.iter_mut().take(whole).enumerate() {
+            // SAFETY: 64 bytes of the line begin there.
+            *slot = unsafe { block(line.as_ptr().add(index * 64)) };
         }
+        if rest > 0 {
+            out[whole] = if whole > 0 {
+                // SAFETY: the line has 64 bytes at least.
+                let last = unsafe { block(line.as_ptr().add(line.len() - 64)) };
+                let shift = 64 - rest;
+                Block { word: last.word >> shift, digit: last.digit >> shift, joint: last.joint >> shift }
+            } else {
+                let mut padded = [b' '; 64];
+                padded[..rest].copy_from_slice(line);
+                // SAFETY: 64 bytes.
+                unsafe { block(padded.as_ptr()) }
+            };
+        }
+        out[blocks] = Block::default();
+    }
+
+    /// Both in one: bits are counted and shifted by the instructions that such a CPU has for it.
+    ///
+    /// # Safety
+    /// The CPU must have AVX2, BMI1, BMI2 and POPCNT.
+    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+    pub(super) unsafe fn follow(line: &[u8], blocks: &mut Vec<Block>, guide: &Guide, words: &mut Vec<Word>) -> Option<Leaf> {
+        // SAFETY: the caller promises AVX2.
+        unsafe { fill(line, blocks) };
+        guide.follow(line, blocks, words)
     }
 
     /// # Safety
@@ -93,33 +147,52 @@ mod avx2 {
     unsafe fn block(from: *const u8) -> Block {
         // SAFETY: the caller promises 64 readable bytes; the loads need no alignment.
         let (low, high) = unsafe { (half(_mm256_loadu_si256(from.cast())), half(_mm256_loadu_si256(from.add(32).cast()))) };
-        Block { word: u64::from(low.0) | u64::from(high.0) << 32, digit: u64::from(low.1) | u64::from(high.1) << 32 }
+        let both = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+        Block { word: !both(low.0, high.0), digit: both(low.1, high.1), joint: !both(low.2, high.2) }
     }
 
-    /// Word and digit bits of 32 bytes. Saturating differences are 0 inside a range.
+    /// Of 32 bytes: those that are no word bytes, the digits, those that join no words.
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn half(bytes: __m256i) -> (u32, u32) {
+    fn half(bytes: __m256i) -> (u32, u32, u32) {
+        let by_high = twice([0, 0, POINT, DIGIT, EARLY, LATE | UNDER, EARLY, LATE, HIGH, HIGH, HIGH, HIGH, HIGH, HIGH, HIGH, HIGH]);
+        let low = |low: i8| {
+            let letter = if low == 0 { LATE } else { EARLY } | if low <= 10 { LATE } else { 0 };
+            let digit = if low <= 9 { DIGIT } else { 0 };
+            let joint = if low == 13 || low == 14 { POINT } else { 0 } | if low == 15 { UNDER } else { 0 };
+            letter | digit | joint | HIGH
+        };
+        let by_low =
+            twice([low(0), low(1), low(2), low(3), low(4), low(5), low(6), low(7), low(8), low(9), low(10), low(11), low(12), low(13), low(14), low(15)]);
+        let nibble = _mm256_set1_epi8(0x0F);
+        let high = _mm256_shuffle_epi8(by_high, _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble));
+        let class = _mm256_and_si256(high, _mm256_shuffle_epi8(by_low, _mm256_and_si256(bytes, nibble)));
         let zero = _mm256_setzero_si256();
-        let digit = outside(bytes, b'0', b'9');
-        let letter = outside(_mm256_or_si256(bytes, _mm256_set1_epi8(0x20)), b'a', b'z');
-        let dash_or_dot = outside(bytes, b'-', b'.');
-        let underscore = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'_' as i8));
-        let nearest = _mm256_min_epu8(_mm256_min_epu8(digit, letter), dash_or_dot);
-        let word = _mm256_or_si256(_mm256_cmpeq_epi8(nearest, zero), underscore);
-        // The mask takes the top bit of each byte: bytes from 0x80 are word bytes by themselves.
-        let word = _mm256_movemask_epi8(word) | _mm256_movemask_epi8(bytes);
-        (word.cast_unsigned(), _mm256_movemask_epi8(_mm256_cmpeq_epi8(digit, zero)).cast_unsigned())
+        let is_joint = _mm256_and_si256(class, _mm256_set1_epi8(POINT | UNDER));
+        let bits = |bytes| _mm256_movemask_epi8(bytes).cast_unsigned();
+        // The mask takes the top bit of each byte: the bit below it, shifted.
+        (bits(_mm256_cmpeq_epi8(class, zero)), bits(_mm256_slli_epi16::<1>(class)), bits(_mm256_cmpeq_epi8(is_joint, zero)))
     }
 
-    /// How far each byte is outside of `first..=last`; 0 inside.
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn outside(bytes: __m256i, first: u8, last: u8) -> __m256i {
-        let above = _mm256_subs_epu8(bytes, _mm256_set1_epi8(last as i8));
-        let below = _mm256_subs_epu8(_mm256_set1_epi8(first as i8), bytes);
-        _mm256_or_si256(above, below)
+    fn twice(t: [i8; 16]) -> __m256i {
+        _mm256_setr_epi8(
+            t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14], t[15], t[0], t[1], t[2], t[3], t[4], t[5],
+            t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14], t[15],
+        )
     }
+}
+
+/// The bits of the 64 bytes from `from` on, which is a byte of the line or its end.
+#[inline(always)]
+pub(super) fn window(blocks: &[Block], from: usize) -> Block {
+    let (index, shift) = (from / 64, from % 64);
+    let this = blocks[index];
+    // Shifting in two steps: 64 at once is none.
+    let next = blocks.get(index + 1).copied().unwrap_or_default();
+    let join = |this: u64, next: u64| this >> shift | next << 1 << (63 - shift);
+    Block { word: join(this.word, next.word), digit: join(this.digit, next.digit), joint: join(this.joint, next.joint) }
 }
 
 /// The first digit at or behind `from`.
@@ -132,19 +205,6 @@ pub(super) fn next_digit(blocks: &[Block], from: usize) -> Option<usize> {
         bits = blocks.get(index)?.digit;
     }
     Some(index * 64 + bits.trailing_zeros() as usize)
-}
-
-/// How many digits stand at `from`, at most 64.
-#[inline]
-pub(super) fn digits_at(blocks: &[Block], from: usize) -> usize {
-    let (index, shift) = (from / 64, from % 64);
-    let mut bits = blocks[index].digit >> shift;
-    if shift > 0
-        && let Some(next) = blocks.get(index + 1)
-    {
-        bits |= next.digit << (64 - shift);
-    }
-    bits.trailing_ones() as usize
 }
 
 /// Where the run of word bytes round `inside` begins.
@@ -188,7 +248,16 @@ mod tests {
             let (mut fast, mut slow) = (Vec::new(), Vec::new());
             Twin::detect().fill(&line, &mut fast);
             Twin::Scalar.fill(&line, &mut slow);
-            prop_assert_eq!(fast, slow);
+            prop_assert_eq!(&fast, &slow);
+            prop_assert_eq!(fast.len(), line.len().div_ceil(64) + 1);
+            for from in 0..=line.len() {
+                let bits = line[from..].iter().take(64).enumerate().fold(Block::default(), |bits, (i, &b)| Block {
+                    word: bits.word | u64::from(is_word_byte(b)) << i,
+                    digit: bits.digit | u64::from(b.is_ascii_digit()) << i,
+                    joint: bits.joint | u64::from(matches!(b, b'-' | b'.' | b'_')) << i,
+                });
+                prop_assert_eq!(window(&fast, from), bits);
+            }
         }
     }
 }

@@ -10,9 +10,11 @@
 //! Bounds: the caller bounds the line; the skeleton is never longer than the line + 1 byte per word.
 
 mod bitmap;
+mod guide;
 pub mod words;
 
 use bitmap::{Block, Twin};
+pub use guide::{Guide, Leaf};
 pub use words::{Kind, Word};
 
 /// Stands before a [`Kind`] in a skeleton. Not a byte of valid UTF-8; lines that hold it are not cached.
@@ -53,33 +55,48 @@ impl Scanner {
 
     /// Finds words and skeleton of `line` (no line end).
     pub fn scan(&mut self, line: &[u8]) {
+        self.begin(line);
+        self.finish(line);
+    }
+
+    /// As [`Scanner::scan`], but along a way that `guide` knows, if it knows the line's: then only the words are there, and
+    /// [`Scanner::finish`] makes the skeleton if it is wanted after all.
+    #[inline]
+    pub fn scan_along(&mut self, line: &[u8], guide: &Guide) -> Option<Leaf> {
+        let leaf = self.twin.follow(line, &mut self.blocks, guide, &mut self.words);
+        if leaf.is_none() {
+            self.finish(line);
+        }
+        leaf
+    }
+
+    fn begin(&mut self, line: &[u8]) {
         self.twin.fill(line, &mut self.blocks);
         self.words.clear();
+    }
+
+    /// Finds the words that are not found yet, and the skeleton.
+    pub fn finish(&mut self, line: &[u8]) {
+        let found = self.words.last().map_or(0, |word| word.end as usize);
+        let mut at = found;
+        while let Some(word) = next_word(line, &self.blocks, at) {
+            at = word.end as usize;
+            self.words.push(word);
+        }
         self.skeleton_len = 0;
         // Each word takes two bytes and is one byte long at least; `push_literal` may write a whole step too far.
         let room = 2 * line.len() + LITERAL_STEP;
         if self.skeleton.len() < room {
             self.skeleton.resize(room, 0);
         }
-        let (mut at, mut floor) = (0, 0);
-        while let Some(digit) = bitmap::next_digit(&self.blocks, at) {
-            // A word may have ended inside this run (widened ones, colour codes): what is left of it is a run of its own.
-            let start = bitmap::run_start(&self.blocks, digit).max(at);
-            let end = bitmap::run_end(&self.blocks, digit).min(line.len());
-            at = end;
-            let leading = if start == digit { bitmap::digits_at(&self.blocks, start) } else { 0 };
-            // More than 64 digits in a row are counted by the twin's rule.
-            let word =
-                if leading < 64 { words::classify_leading(line, start, end, floor, leading) } else { words::classify(line, start, end, floor) };
-            if let Some(word) = word {
-                self.push_literal(line, floor, word.start as usize);
-                self.skeleton[self.skeleton_len] = MARK;
-                self.skeleton[self.skeleton_len + 1] = word.kind as u8;
-                self.skeleton_len += 2;
-                floor = word.end as usize;
-                at = floor;
-                self.words.push(word);
-            }
+        let mut floor = 0;
+        for index in 0..self.words.len() {
+            let word = self.words[index];
+            self.push_literal(line, floor, word.start as usize);
+            self.skeleton[self.skeleton_len] = MARK;
+            self.skeleton[self.skeleton_len + 1] = word.kind as u8;
+            self.skeleton_len += 2;
+            floor = word.end as usize;
         }
         self.push_literal(line, floor, line.len());
     }
@@ -108,6 +125,22 @@ impl Scanner {
     pub fn skeleton(&self) -> &[u8] {
         &self.skeleton[..self.skeleton_len]
     }
+}
+
+/// The first digit-word behind `from`, which is the end of the word before it (or the beginning of the line).
+#[inline(never)]
+fn next_word(line: &[u8], blocks: &[Block], from: usize) -> Option<Word> {
+    let mut at = from;
+    while let Some(digit) = bitmap::next_digit(blocks, at) {
+        // A word may have ended inside this run (widened ones, colour codes): what is left of it is a run of its own.
+        let start = bitmap::run_start(blocks, digit).max(at);
+        let end = bitmap::run_end(blocks, digit).min(line.len());
+        if let Some(word) = words::classify_run(line, start, end, from, bitmap::window(blocks, start)) {
+            return Some(word);
+        }
+        at = end;
+    }
+    None
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //!
 //! Everything here is a function of the line's bytes and looks at most a few dozen bytes around the word.
 
+use super::bitmap::Block;
+
 /// What a digit-word looks like. Kinds of one placeholder may be several: the cache may split finer
 /// than the template, never coarser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,13 +58,15 @@ impl Word {
     }
 }
 
-const DIGIT: u8 = 1;
+pub(super) const DIGIT: u8 = 1;
 const HEX: u8 = 2; // a-f, A-F
 const ALPHA: u8 = 4; // other ASCII letters
 const DASH: u8 = 8;
 const DOT: u8 = 16;
 const UNDER: u8 = 32;
 const HIGH: u8 = 64; // part of a UTF-8 sequence, or junk
+/// Joins the parts of a name.
+pub(super) const JOINT: u8 = DASH | DOT | UNDER;
 /// Set for every byte that continues a word.
 const WORD: u8 = 128;
 
@@ -136,23 +140,32 @@ fn two_digits(line: &[u8], i: usize) -> bool {
 /// `floor`), or `None` when it stays literal: weak words (`eth0`, `sha256`) and codes (`ORA-12541`).
 #[must_use]
 pub fn classify(line: &[u8], start: usize, end: usize, floor: usize) -> Option<Word> {
-    classify_leading(line, start, end, floor, line[start..end].iter().take_while(|b| b.is_ascii_digit()).count())
+    let mut bits = Block::default();
+    for (i, &b) in line[start..].iter().take(64).enumerate() {
+        bits.digit |= u64::from(CLASS[b as usize] & DIGIT != 0) << i;
+        bits.joint |= u64::from(CLASS[b as usize] & JOINT != 0) << i;
+    }
+    classify_run(line, start, end, floor, bits)
 }
 
-/// [`classify`] for a caller that knows how many digits the run begins with.
-#[inline]
-pub(super) fn classify_leading(line: &[u8], start: usize, end: usize, floor: usize, digits: usize) -> Option<Word> {
-    at_a_glance(line, start, end, digits).or_else(|| classify_with_care(line, start, end, floor))
+/// [`classify`] for a caller that knows which of the 64 bytes from `start` on are what.
+#[inline(always)]
+pub(super) fn classify_run(line: &[u8], start: usize, end: usize, floor: usize, bits: Block) -> Option<Word> {
+    // Longer words are never common ones; behind the word a port may stand.
+    let glance = if end - start < 56 { at_a_glance(line, start, end, bits) } else { None };
+    glance.or_else(|| classify_with_care(line, start, end, floor))
 }
 
 /// The commonest words: a plain number, milliseconds or seconds, an IPv4 address, a UUID, a date, a long name. A shortcut only: what
-/// it says is what [`classify_with_care`] says (a test compares them), and `None` means "look closer".
-#[inline]
-fn at_a_glance(line: &[u8], start: usize, end: usize, digits: usize) -> Option<Word> {
-    if digits == 0 {
-        return name_at_a_glance(line, start, end);
-    }
+/// it says is what [`classify_with_care`] says (a test compares them), and `None` means "look closer". `ahead`: what the bytes from `start` on are.
+#[inline(always)]
+fn at_a_glance(line: &[u8], start: usize, end: usize, ahead: Block) -> Option<Word> {
     let text = line.get(start..end)?;
+    let bits = ahead.digit & !(!0 << text.len());
+    let digits = bits.trailing_ones() as usize;
+    if digits == 0 {
+        return name_at_a_glance(line, start, text, ahead);
+    }
     let before = if start > 0 { line[start - 1] } else { b' ' };
     // What may stand before the word changes what it is: terminal colours, and groups of an IPv6 address.
     if matches!(before, b':' | b';') || (before == b'[' && start > 1 && line[start - 2] == 0x1B) {
@@ -160,8 +173,12 @@ fn at_a_glance(line: &[u8], start: usize, end: usize, digits: usize) -> Option<W
     }
     let word = |end: usize, kind| Some(Word { start: start as u32, end: end as u32, kind });
     let next = at(line, end);
-    if digits == text.len() && !matches!(next, b':' | b'/' | b' ') {
-        return word(end, number_kind(text));
+    if digits == text.len() {
+        // Dates and times of day may go on behind a blank, a colon or a slash.
+        let may_go_on = matches!(next, b':' | b'/') || next == b' ' && matches!(digits, 6 | 8);
+        if !may_go_on {
+            return word(end, number_kind(text));
+        }
     }
     if digits == 4
         && matches!(at(line, start + 4), b'-' | b'/')
@@ -171,15 +188,10 @@ fn at_a_glance(line: &[u8], start: usize, end: usize, digits: usize) -> Option<W
         return word(date_end, if has_time { Kind::Stamp } else { Kind::Date });
     }
     if digits == text.len() {
-        // Dates and times of day may go on behind these.
-        let may_go_on = next != b' ' || matches!(digits, 6 | 8);
-        return if may_go_on { None } else { word(end, number_kind(text)) };
+        return None;
     }
     if text.len() == 36 {
-        return if is_uuid(text)
-            && text.iter().enumerate().all(|(i, b)| matches!(i, 8 | 13 | 18 | 23) || b.is_ascii_hexdigit())
-            && text.iter().any(u8::is_ascii_alphabetic)
-        {
+        return if is_uuid(text) && is_hex_but_for_dashes(text) && bits.count_ones() < 32 {
             word(end, Kind::Uuid)
         } else {
             None
@@ -188,48 +200,43 @@ fn at_a_glance(line: &[u8], start: usize, end: usize, digits: usize) -> Option<W
     match &text[digits..] {
         b"ms" | b"s" => word(end, Kind::Dur),
         // A date may begin with one or two digits, a point, and more of them; none begins like these.
-        [b'.', rest @ ..] if matches!(digits, 1 | 3) && !rest.is_empty() && rest.iter().all(u8::is_ascii_digit) => word(end, Kind::Num),
-        [b'.', ..] if digits <= 3 && text.len() >= 7 && is_dotted_quad(text) => word(with_port(line, end), Kind::Ip),
+        [b'.', rest @ ..] if matches!(digits, 1 | 3) && !rest.is_empty() && bits.count_ones() as usize == text.len() - 1 => word(end, Kind::Num),
+        [b'.', ..] if digits <= 3 && text.len() >= 7 && is_dotted_quad(text, bits) => word(with_port_at_a_glance(line, end, ahead.digit >> text.len()), Kind::Ip),
         _ => None,
     }
 }
 
 /// Names whose parts are joined (`pool-5-thread-22`, `mq-0.prod.internal`, `HikariPool-1`): no weak word, no code, no hex.
-#[inline]
-fn name_at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
-    let text = &line[start..end];
+#[inline(always)]
+fn name_at_a_glance(line: &[u8], start: usize, text: &[u8], ahead: Block) -> Option<Word> {
+    let end = start + text.len();
     if start > 0 && (line[start - 1] == b';' || line[start - 1] == b'[' && start > 1 && line[start - 2] == 0x1B) {
         return None;
     }
-    let (first, last) = (text[0], CLASS[text[text.len() - 1] as usize]);
+    let first = text[0];
     // Codes begin with capitals (`ORA-12541`); the weak words that are joined begin with s, x, u or i (`sha-256`, `x86_64`, `utf-8`, `iso-8859-1`).
     let begins_like_a_name = match first {
         b'a'..=b'z' => true,
         b'A'..=b'Z' => text.get(1).is_some_and(u8::is_ascii_lowercase),
         _ => false,
     };
-    if !begins_like_a_name || last & (DASH | DOT | UNDER) != 0 || text.len() <= 11 && matches!(first | 0x20, b's' | b'x' | b'u' | b'i') {
+    // Only letters and digits: may be weak. Only hex digits: may be an id of that kind.
+    let inside = !(!0 << text.len());
+    let joint = ahead.joint & inside;
+    let ends_joint = joint >> (text.len() - 1) != 0;
+    if !begins_like_a_name || joint == 0 || ends_joint || text.len() <= 11 && matches!(first | 0x20, b's' | b'x' | b'u' | b'i') {
         return None;
     }
-    // Only letters and digits: may be weak. Only hex digits: may be an id of that kind.
-    let (mut is_joined, mut has_letter) = (false, false);
-    for &b in text {
-        let class = CLASS[b as usize];
-        is_joined |= class & (DASH | DOT | UNDER) != 0;
-        has_letter |= class & ALPHA != 0;
-        if is_joined && has_letter {
-            break;
-        }
-    }
-    if !is_joined || !has_letter {
+    if !text.iter().any(|&b| CLASS[b as usize] & ALPHA != 0) {
         return None;
     }
     // `core.2275`: what stands before the last number decides.
-    let number = text.iter().rev().take_while(|b| b.is_ascii_digit()).count();
-    if number > 0 && text[text.len() - number - 1] == b'.' && !text[..text.len() - number].iter().any(u8::is_ascii_digit) {
+    let digits = ahead.digit & inside;
+    let number = (digits << (64 - text.len())).leading_ones() as usize;
+    if number > 0 && text[text.len() - number - 1] == b'.' && digits & !(!0 << (text.len() - number)) == 0 {
         return None;
     }
-    let port = if at(line, end) == b':' { digits_from(line, end + 1) } else { 0 };
+    let port = if at(line, end) == b':' { (ahead.digit >> text.len() >> 1).trailing_ones() as usize } else { 0 };
     let after = at(line, end + 1 + port);
     if (2..=5).contains(&port) && !is_word_byte(after) && after != b':' {
         return Some(Word { start: start as u32, end: (end + 1 + port) as u32, kind: Kind::Host });
@@ -237,21 +244,46 @@ fn name_at_a_glance(line: &[u8], start: usize, end: usize) -> Option<Word> {
     Some(Word { start: start as u32, end: end as u32, kind: Kind::Id })
 }
 
-/// Four groups of one to three digits between dots.
-#[inline]
-fn is_dotted_quad(text: &[u8]) -> bool {
-    let (mut dots, mut group) = (0, 0);
-    for &b in text {
-        match b {
-            b'0'..=b'9' if group < 3 => group += 1,
-            b'.' if group > 0 => (dots, group) = (dots + 1, 0),
-            _ => return false,
-        }
+/// [`with_port`] for a caller that knows which bytes from `end` on are digits.
+#[inline(always)]
+fn with_port_at_a_glance(line: &[u8], end: usize, digits: u64) -> usize {
+    if at(line, end) != b':' {
+        return end;
     }
-    dots == 3 && group > 0
+    let port = (digits >> 1).trailing_ones() as usize;
+    if (1..=5).contains(&port) && !is_word_byte(at(line, end + 1 + port)) { end + 1 + port } else { end }
+}
+
+/// Four groups of one to three digits between dots. `bits`: which bytes are digits.
+#[inline(always)]
+fn is_dotted_quad(text: &[u8], bits: u64) -> bool {
+    let mut gaps = !bits & !(!0 << text.len());
+    if gaps.count_ones() != 3 {
+        return false;
+    }
+    let mut from = 0;
+    while gaps != 0 {
+        let gap = gaps.trailing_zeros() as usize;
+        if text[gap] != b'.' || !(1..=3).contains(&(gap - from)) {
+            return false;
+        }
+        from = gap + 1;
+        gaps &= gaps - 1;
+    }
+    (1..=3).contains(&(text.len() - from))
+}
+
+/// Nothing but hex digits and the four dashes of a UUID. Without an early end, so that it becomes a few vector instructions.
+#[inline]
+fn is_hex_but_for_dashes(text: &[u8]) -> bool {
+    let is_hex = |b: &u8| b.is_ascii_digit() | ((b | 0x20).wrapping_sub(b'a') < 6);
+    let (head, tail) = text.split_at(text.len().min(32));
+    let count = |bytes: &[u8]| bytes.iter().fold(0u8, |count, b| count + u8::from(is_hex(b)));
+    usize::from(count(head) + count(tail)) + 4 == text.len()
 }
 
 /// [`classify`], looking at everything.
+#[inline(never)]
 fn classify_with_care(line: &[u8], start: usize, end: usize, floor: usize) -> Option<Word> {
     let (run_start, run_end) = (start, end);
     let (mut start, mut end) = (start, end);
@@ -523,6 +555,13 @@ fn time_with_zone(line: &[u8], start: usize) -> Option<usize> {
     time_of_day(line, start).map(|end| zone(line, end))
 }
 
+/// Whether a zone may follow the stamp that ends at `end`. May say so when none does, never the other way round.
+#[inline]
+pub(super) fn may_have_zone(line: &[u8], end: usize) -> bool {
+    // The first letters of the names that `zone` knows, and signs.
+    at(line, end) == b' ' && matches!(at(line, end + 1), b'+' | b'-' | b'U' | b'G' | b'C' | b'E' | b'P' | b'B' | b'I' | b'J' | b'M') && zone(line, end) != end
+}
+
 /// The end of a zone at `end` (`Z`, `+hh:mm`, ` +hhmm`, ` UTC`, ` CEST` ...), else `end`.
 fn zone(line: &[u8], end: usize) -> usize {
     if matches!(at(line, end), b'Z' | b'z') && !is_word_byte(at(line, end + 1)) {
@@ -714,7 +753,7 @@ mod tests {
             while at < line.len() {
                 let end = at + line[at..].iter().take_while(|b| is_word_byte(**b)).count();
                 if line[at..end].iter().any(u8::is_ascii_digit)
-                    && let Some(word) = at_a_glance(line, at, end, line[at..end].iter().take_while(|b| b.is_ascii_digit()).count())
+                    && let Some(word) = classify(line, at, end, at)
                 {
                     proptest::prop_assert_eq!(Some(word), classify_with_care(line, at, end, at), "{}", parts.concat());
                 }

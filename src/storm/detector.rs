@@ -1,6 +1,8 @@
 //! The state machine of one fingerprint: idle, pending, firing. Evaluated once per finished second.
 
 use super::people::People;
+use crate::time::SECOND;
+use serde::{Deserialize, Serialize};
 
 /// Seconds kept one by one.
 const BINS: usize = 64;
@@ -26,7 +28,8 @@ const HOT_RECORDS: u64 = 300;
 const HOT_RECORDS_UNKEYED: u64 = 3000;
 
 /// Which rule made it fire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Rule {
     /// Many tries per instance, not slowing.
     Hot,
@@ -149,6 +152,20 @@ impl Detector {
             first_at: [0; 8],
             last: i64::MIN,
         }
+    }
+
+    /// A detector that goes on firing after a restart. `onset` and `last`: working times (ns) of the first and the latest record.
+    #[must_use]
+    pub fn firing(baseline: f64, onset: i64, last: i64) -> Self {
+        let second = onset.div_euclid(SECOND);
+        let latest = last.div_euclid(SECOND);
+        Self { baseline, evaluated: latest, latest, state: State::Firing, pending_since: second, onset, last, ..Self::new(second, None) }
+    }
+
+    /// Seconds up to this one are not evaluated: nobody listened. Gives back the last second that will not be.
+    pub fn sleep_until(&mut self, second: i64) -> i64 {
+        self.evaluated = self.evaluated.max(second);
+        self.evaluated
     }
 
     /// Counts one record that stands for `attempts` (1 unless attempt numbers say more); `second` is at most 2 s before the latest.
@@ -404,7 +421,6 @@ fn bin(second: i64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::SECOND;
 
     /// Feeds `per_second(s)` records in each second; gives back what happened, with the second it happened in.
     fn run(started: Option<i64>, seconds: i64, per_second: impl Fn(i64) -> u32) -> Vec<(i64, Step)> {

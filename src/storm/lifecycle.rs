@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// Fingerprints whose records follow one another this closely belong together.
 const COMPANION: i64 = SECOND;
 /// Incidents kept: firing ones and those that may come back.
-const INCIDENTS_MAX: usize = 256;
+pub(super) const INCIDENTS_MAX: usize = 256;
 /// A rate that is above half its peak for so long is held up by something.
 const NOT_FALLING: i64 = 300;
 /// Records/s that make a storm critical by themselves.
@@ -163,11 +163,10 @@ impl Storms {
     }
 
     fn detector_of(&self, member: &Member) -> Option<&Detector> {
-        let number = self.number_of(member.index?)?;
-        self.slots[number as usize].as_ref().map(|slot| &slot.detector)
+        self.slot_of(member).map(|slot| &slot.detector)
     }
 
-    fn add_incident(&mut self, incident: Incident) -> usize {
+    pub(super) fn add_incident(&mut self, incident: Incident) -> usize {
         if self.incidents.len() >= INCIDENTS_MAX {
             // Those that are over go first, then the oldest.
             let oldest = (0..self.incidents.len()).min_by_key(|&at| (self.incidents[at].is_firing(), self.incidents[at].last)).unwrap_or(0);
@@ -190,6 +189,11 @@ impl Storms {
 
     fn resolve(&mut self, at: usize, second: i64, out: &mut dyn FnMut(StormEvent)) {
         self.release((second + 1) * SECOND);
+        let counts: Vec<(u64, u64)> = self.incidents[at].members.iter().map(|member| self.counts_of(&self.incidents[at], member)).collect();
+        for (member, (records, _)) in self.incidents[at].members.iter_mut().zip(counts) {
+            // Of slow loops: the others' were moved when their bouts ended.
+            member.records = records;
+        }
         self.incidents[at].resolved = Some((second + 1) * SECOND);
         out(StormEvent::Resolved(Box::new(self.report_at(at, second))));
     }
@@ -218,11 +222,14 @@ impl Storms {
             }
             let (level, rate, instances) = self.level(at, second);
             let before = self.incidents[at].level;
+            // What a restart took over is told again when it is heard of again.
+            let is_due = if self.incidents[at].is_restored { rate > 0.0 } else { self.incidents[at].is_due(now, rate, instances) };
             if level > before {
                 self.incidents[at].level = level;
                 self.incidents[at].told(now, rate, instances, false);
                 out(StormEvent::LevelChanged(before, Box::new(self.report_at(at, second))));
-            } else if self.incidents[at].is_due(now, rate, instances) {
+            } else if is_due {
+                self.incidents[at].is_restored = false;
                 self.incidents[at].told(now, rate, instances, true);
                 out(StormEvent::Ongoing(Box::new(self.report_at(at, second))));
             }
@@ -233,7 +240,7 @@ impl Storms {
     pub(super) fn tend_incidents(&mut self, second: i64, out: &mut dyn FnMut(StormEvent)) {
         let now = (second + 1) * SECOND;
         for at in 0..self.incidents.len() {
-            if !self.incidents[at].is_firing() || self.incidents[at].kind == Kind::Rate {
+            if !self.incidents[at].is_firing() {
                 continue;
             }
             let is_over = match self.incidents[at].kind {
@@ -246,13 +253,15 @@ impl Storms {
                         .map(|number| latest(&self.slots, number))
                         .max();
                     self.incidents[at].last = self.incidents[at].last.max(last.unwrap_or(i64::MIN));
-                    now - self.incidents[at].last > SLOW_PAUSE
+                    now - self.incidents[at].last.max(self.incidents[at].heard_from) > SLOW_PAUSE
                 }
                 Kind::CrashLoop => {
                     let members = self.incidents[at].members.clone();
-                    !members.iter().filter_map(|member| member.index).any(|index| self.crash_loops.is_looping(index, now))
+                    let heard_from = self.incidents[at].heard_from;
+                    !members.iter().filter_map(|member| member.index).any(|index| self.crash_loops.is_looping(index, now, heard_from))
                 }
-                Kind::Rate => false,
+                // Its detectors end it, unless the last of them was forgotten.
+                Kind::Rate => !self.incidents[at].members.iter().any(|member| member.is_firing),
             };
             if is_over {
                 let members: Vec<u32> = self.incidents[at].members.iter().filter_map(|member| self.number_of(member.index?)).collect();
@@ -294,10 +303,11 @@ impl Storms {
             self.incidents[at].fell_at = second;
         }
         let is_not_falling = second - self.incidents[at].fell_at >= NOT_FALLING;
+        let is_blind = second < self.incidents[at].blind_until;
         let level = if is_growing {
             AlertLevel::Info
         } else if rate >= CRITICAL_RATE
-            || amplification >= CRITICAL_AMPLIFICATION && trend >= 0.8 && instances >= CRITICAL_INSTANCES
+            || amplification >= CRITICAL_AMPLIFICATION && trend >= 0.8 && instances >= CRITICAL_INSTANCES && !is_blind
             || is_not_falling
         {
             AlertLevel::Critical
@@ -322,7 +332,8 @@ impl Storms {
     }
 
     pub(super) fn report(&self, at: usize) -> StormReport {
-        self.report_at(at, self.evaluated)
+        // Before the first record after a restart nothing is evaluated.
+        self.report_at(at, self.evaluated.max(self.incidents[at].onset.div_euclid(SECOND)))
     }
 
     fn report_at(&self, at: usize, second: i64) -> StormReport {
@@ -331,14 +342,12 @@ impl Storms {
         let (mut records, mut bytes, mut rate, mut trend, mut last) = (0, 0, 0.0_f64, 1.0, incident.last);
         let mut lead: Option<(u64, Class)> = None;
         for member in &incident.members {
-            let mut its = member.records;
-            bytes += member.bytes;
+            let (its, its_bytes) = self.counts_of(incident, member);
+            bytes += its_bytes;
             if member.is_firing
                 && let Some(detector) = self.detector_of(member)
                 && incident.kind == Kind::Rate
             {
-                its += detector.records;
-                bytes += detector.bytes;
                 rate += detector.rate(second);
                 trend = detector.trend(second);
                 last = last.max(detector.last);
@@ -346,10 +355,8 @@ impl Storms {
             }
             if incident.kind == Kind::SlowLoop
                 && incident.is_firing()
-                && let Some(number) = member.index.and_then(|index| self.number_of(index))
-                && let Some(slot) = &self.slots[number as usize]
+                && let Some(slot) = self.slot_of(member)
             {
-                its = slot.run.1;
                 last = last.max(slot.last);
             }
             records += its;
@@ -407,7 +414,7 @@ impl Storms {
         if self.incidents.iter().any(|incident| incident.is_firing() && incident.member(index).is_some()) {
             return;
         }
-        let member = Member { index: Some(index), fingerprint: Arc::clone(&slot.fingerprint), is_firing: false, records: slot.run.1, bytes: 0 };
+        let member = Member { index: Some(index), fingerprint: Arc::clone(&slot.fingerprint), is_firing: false, records: 0, bytes: 0 };
         let mut incident = Incident::new(self.options.node, Kind::SlowLoop, member, slot.run.0, self.now.0);
         incident.last = slot.last;
         let at = self.add_incident(incident);

@@ -9,12 +9,16 @@ mod detector;
 mod incident;
 mod lifecycle;
 mod people;
+mod reorder;
 mod report;
 mod slot;
+mod state;
 mod storms;
 mod text;
 
 pub use detector::Rule;
+pub use incident::Kind;
 pub use report::{AlertLevel, Phase, StormEvent, StormId, StormReport, Timeline, Trigger};
+pub use state::{CountState, FingerprintState, IncidentState, MemberState, PeopleState, ProgramState, StormsState, TriggerState};
 pub use storms::{Diagnosed, StormOptions, StormView, Storms};
 pub use text::{alert_text, alert_text_with};

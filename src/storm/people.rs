@@ -1,5 +1,6 @@
 //! Who takes part: instances (bottom-64 by hash, so that the same are kept in any order) and targets, with counts.
 
+use super::state::{CountState, PeopleState};
 use crate::diagnosis::spread;
 use std::borrow::Cow;
 
@@ -29,6 +30,20 @@ impl Person {
     }
 }
 
+#[derive(Clone, Debug)]
+struct Target {
+    name: Box<[u8]>,
+    /// Its last bytes: where names differ, they differ there.
+    tail: u64,
+    records: u64,
+}
+
+/// The last eight bytes of a name.
+#[inline]
+fn tail_of(name: &[u8]) -> u64 {
+    name.last_chunk().map_or_else(|| name.iter().fold(0, |tail, byte| tail << 8 | u64::from(*byte)), |tail| u64::from_le_bytes(*tail))
+}
+
 /// Instances and targets of one fingerprint since its onset.
 #[derive(Clone, Debug, Default)]
 pub struct People {
@@ -41,7 +56,7 @@ pub struct People {
     unnamed: u64,
     named: u64,
     /// In order of appearance.
-    targets: Vec<(Box<[u8]>, u64)>,
+    targets: Vec<Target>,
     other_targets: u64,
 }
 
@@ -82,12 +97,18 @@ impl People {
 
     fn count_target(&mut self, target: &[u8]) {
         let target = &target[..target.len().min(NAME_MAX)];
-        if let Some(known) = self.targets.iter_mut().find(|known| *known.0 == *target) {
-            known.1 += 1;
+        self.add_target(target, 1);
+    }
+
+    #[inline]
+    fn add_target(&mut self, name: &[u8], records: u64) {
+        let tail = tail_of(name);
+        if let Some(known) = self.targets.iter_mut().find(|known| known.tail == tail && *known.name == *name) {
+            known.records += records;
         } else if self.targets.len() < TARGETS_MAX {
-            self.targets.push((target.into(), 1));
+            self.targets.push(Target { name: name.into(), tail, records });
         } else {
-            self.other_targets += 1;
+            self.other_targets += records;
         }
     }
 
@@ -130,7 +151,7 @@ impl People {
     pub fn has_other_targets(&self, other: &Self) -> bool {
         !self.targets.is_empty()
             && !other.targets.is_empty()
-            && !self.targets.iter().any(|mine| other.targets.iter().any(|theirs| mine.0 == theirs.0))
+            && !self.targets.iter().any(|mine| other.targets.iter().any(|theirs| mine.name == theirs.name))
     }
 
     /// Adds what `other` counted.
@@ -149,15 +170,34 @@ impl People {
             self.instances.truncate(INSTANCES_MAX);
             self.is_overfull = true;
         }
-        for (target, records) in &other.targets {
-            if let Some(known) = self.targets.iter_mut().find(|known| known.0 == *target) {
-                known.1 += records;
-            } else if self.targets.len() < TARGETS_MAX {
-                self.targets.push((target.clone(), *records));
-            } else {
-                self.other_targets += records;
-            }
+        other.targets.iter().for_each(|target| self.add_target(&target.name, target.records));
+    }
+
+    /// For the store.
+    #[must_use]
+    pub fn state(&self, shows_secrets: bool) -> PeopleState {
+        let count = |hash, name: &[u8], records| CountState { hash, name: shown(name, shows_secrets), records };
+        PeopleState {
+            instances: self.instances.iter().map(|person| count(person.hash, &person.name, person.records)).collect(),
+            is_overfull: self.is_overfull,
+            named: self.named,
+            unnamed: self.unnamed,
+            targets: self.targets.iter().map(|target| count(0, &target.name, target.records)).collect(),
+            other_targets: self.other_targets,
         }
+    }
+
+    /// From the store.
+    #[must_use]
+    pub fn of_state(state: &PeopleState) -> Self {
+        let mut people = Self { is_overfull: state.is_overfull, named: state.named, unnamed: state.unnamed, ..Self::default() };
+        people.other_targets = state.other_targets;
+        let person = |count: &CountState| Person { hash: count.hash, records: count.records, name: count.name.as_bytes().into() };
+        people.instances = state.instances.iter().take(INSTANCES_MAX).map(person).collect();
+        people.instances.sort_by_key(|person| person.hash);
+        people.instances.dedup_by_key(|person| person.hash);
+        state.targets.iter().for_each(|target| people.add_target(target.name.as_bytes(), target.records));
+        people
     }
 
     /// The loudest named instances: (name, records), most first, ties by name.
@@ -169,7 +209,7 @@ impl People {
     /// The most frequent targets: (name, records).
     #[must_use]
     pub fn top_targets(&self, limit: usize, shows_secrets: bool) -> Vec<(String, u64)> {
-        top(shows_secrets, self.targets.iter().map(|target| (&target.0, target.1)), limit)
+        top(shows_secrets, self.targets.iter().map(|target| (&target.name, target.records)), limit)
     }
 
     /// Records counted.
@@ -185,12 +225,13 @@ pub const fn stream_hash(stream: u32) -> u64 {
     spread(stream as u64 + 1)
 }
 
+fn shown(name: &[u8], shows_secrets: bool) -> String {
+    let name = if shows_secrets { Cow::Borrowed(name) } else { crate::secrets::mask(name) };
+    String::from_utf8_lossy(&name).into_owned()
+}
+
 fn top<'a>(shows_secrets: bool, entries: impl Iterator<Item = (&'a Box<[u8]>, u64)>, limit: usize) -> Vec<(String, u64)> {
-    let shown = |name: &[u8]| {
-        let name = if shows_secrets { Cow::Borrowed(name) } else { crate::secrets::mask(name) };
-        String::from_utf8_lossy(&name).into_owned()
-    };
-    let mut rows: Vec<(String, u64)> = entries.map(|(name, records)| (shown(name), records)).collect();
+    let mut rows: Vec<(String, u64)> = entries.map(|(name, records)| (shown(name, shows_secrets), records)).collect();
     rows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     rows.truncate(limit);
     rows

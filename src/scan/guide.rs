@@ -1,0 +1,475 @@
+//! Ways through lines that were seen before: literal bytes, a digit-word of a kind, literal bytes, ... to the end.
+//!
+//! Most lines of a busy log go a known way. Following one is comparing its literal bytes and reading its words; no skeleton is
+//! written, hashed and compared. A guide says nothing that a scan would not say: each word on the way is either found and classified by
+//! the very functions of the scan, or is a time stamp whose bytes are those of an earlier one but for its digits, whose values no
+//! rule of [`super::words`] looks at. Two lines come to one leaf if and only if they have one skeleton.
+//!
+//! A tree: each step has one step before it and any number behind it. The first one that was learnt is tried by comparing bytes; the
+//! others are found by hash, once the next word is known. Bounds: [`STEPS_MAX`] and [`LITERAL_BYTES_MAX`]; the guide is emptied when it is full
+//! (it is a cache: what is forgotten is learnt again).
+
+use super::bitmap::{Block, window};
+use super::words::{self, Kind, Word, is_word_byte};
+use super::next_word;
+use hashbrown::HashTable;
+use rapidhash::v3::rapidhash_v3;
+
+/// Most steps: some thousand shapes of a dozen words, 2 MiB.
+const STEPS_MAX: usize = 16 * 1024;
+/// Most literal bytes of all steps together: 1 MiB.
+const LITERAL_BYTES_MAX: usize = 1 << 20;
+/// Longer ways, and those of longer lines, are not learnt.
+const WORDS_MAX: usize = 512;
+const LINE_BYTES_MAX: usize = 16 * 1024;
+/// Stamps of different layout that are remembered for one step.
+const LAYOUTS_MAX: usize = 4;
+/// Literal bytes that are compared without a loop.
+const HEAD: usize = 16;
+
+const NONE: u32 = u32::MAX;
+const ROOT: u32 = 0;
+/// In place of a kind: the line ends.
+const END: Option<Kind> = None;
+
+/// The end of a known way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaf(u32);
+
+/// How the word of a step is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    /// The line ends behind the literal bytes.
+    End,
+    /// A run of word bytes begins where the literal bytes end, and none with a digit before.
+    Run,
+    /// By looking at everything.
+    Search,
+}
+
+/// Literal bytes, and the word behind them.
+#[derive(Debug)]
+struct Step {
+    before: u32,
+    /// The step behind it that was learnt first.
+    first: u32,
+    /// Of an end: the next one that the same lines come to.
+    twin: u32,
+    kind: Option<Kind>,
+    how: How,
+    layouts: [u16; LAYOUTS_MAX],
+    literal_from: u32,
+    literal_len: u32,
+    /// The first bytes of the literal, and which of them there are.
+    head: u128,
+    mask: u128,
+    value: u64,
+}
+
+/// A stamp but for its digits.
+#[derive(Debug)]
+struct Layout {
+    /// Bytes looked at: the stamp and the one behind it.
+    reach: usize,
+    /// Which of them are digits.
+    digits: u64,
+    /// The others; and all bits of each of them set.
+    other: [u64; 8],
+    mask: [u64; 8],
+}
+
+/// No layout.
+const BLANK: u16 = u16::MAX;
+
+/// Known ways through lines. Each ends with a value of the caller's.
+#[derive(Debug)]
+pub struct Guide {
+    steps: Vec<Step>,
+    literals: Vec<u8>,
+    layouts: Vec<Layout>,
+    /// All steps but those that were learnt first behind another.
+    others: HashTable<u32>,
+    epoch: u32,
+}
+
+impl Default for Guide {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Guide {
+    /// A guide that knows no way.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut guide = Self { steps: Vec::new(), literals: Vec::new(), layouts: Vec::new(), others: HashTable::new(), epoch: 0 };
+        guide.clear();
+        guide
+    }
+
+    /// Counts how often it was emptied, from 1: what was learnt in an earlier epoch is forgotten.
+    #[must_use]
+    pub const fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// What was learnt at the end of this way.
+    #[must_use]
+    #[inline]
+    pub fn value(&self, leaf: Leaf) -> u64 {
+        self.steps[leaf.0 as usize].value
+    }
+
+    /// The next leaf of the same skeleton.
+    #[must_use]
+    #[inline]
+    pub fn twin(&self, leaf: Leaf) -> Option<Leaf> {
+        let twin = self.steps[leaf.0 as usize].twin;
+        (twin != NONE).then_some(Leaf(twin))
+    }
+
+    /// Learns the way of a line with these words, all of them. A leaf whose value `is_over` is used again.
+    pub fn learn(&mut self, line: &[u8], words: &[Word], value: u64, is_over: impl Fn(u64) -> bool) {
+        if words.len() > WORDS_MAX || line.len() > LINE_BYTES_MAX {
+            return;
+        }
+        if self.steps.len() + words.len() >= STEPS_MAX || self.literals.len() + line.len() >= LITERAL_BYTES_MAX {
+            self.clear();
+        }
+        let (mut step, mut at) = (ROOT, 0);
+        for word in words {
+            let literal = &line[at..word.start as usize];
+            let next = self.find(step, Some(word.kind), literal).unwrap_or_else(|| self.add(step, Some(word.kind), literal, how(line, at, word)));
+            self.learn_layout(next, line, word);
+            (step, at) = (next, word.end as usize);
+        }
+        let rest = &line[at..];
+        let Some(mut end) = self.find(step, END, rest) else {
+            let end = self.add(step, END, rest, if rest.iter().any(u8::is_ascii_digit) { How::Search } else { How::End });
+            self.steps[end as usize].value = value;
+            return;
+        };
+        while !is_over(self.steps[end as usize].value) {
+            let twin = self.steps[end as usize].twin;
+            if twin == NONE {
+                let twin = self.steps.len() as u32;
+                let last = &self.steps[end as usize];
+                self.steps.push(Step { first: NONE, twin: NONE, value, ..*last });
+                self.steps[end as usize].twin = twin;
+                return;
+            }
+            end = twin;
+        }
+        self.steps[end as usize].value = value;
+    }
+
+    /// Follows the way of `line` as far as it is known; `words` takes the words on it. `blocks` are those of the line.
+    #[inline(always)]
+    pub(super) fn follow(&self, line: &[u8], blocks: &[Block], words: &mut Vec<Word>) -> Option<Leaf> {
+        let (mut step, mut at) = (ROOT, 0);
+        loop {
+            let from = at;
+            let first = self.steps[step as usize].first;
+            let next = self.steps.get(first as usize)?;
+            let start = from + next.literal_len as usize;
+            let is_here = self.stands_at(next, line, from);
+            let word = match next.how {
+                How::End if is_here && start == line.len() => return Some(Leaf(first)),
+                How::Run if is_here => self.word_at(next, line, blocks, from, start),
+                _ => None,
+            };
+            let Some(word) = word.or_else(|| next_word(line, blocks, from)) else {
+                return self.find(step, END, &line[from..]).map(Leaf);
+            };
+            words.push(word);
+            at = word.end as usize;
+            // Behind the same bytes a word of the same kind: else the way parts here.
+            step = if is_here && word.start as usize == start && Some(word.kind) == next.kind {
+                first
+            } else {
+                self.find(step, Some(word.kind), &line[from..word.start as usize])?
+            };
+        }
+    }
+
+    /// The digit-word of the run at `start`, when there is one; `at` is the end of the word before.
+    #[inline(always)]
+    fn word_at(&self, step: &Step, line: &[u8], blocks: &[Block], at: usize, start: usize) -> Option<Word> {
+        let bits = window(blocks, start);
+        let length = bits.word.trailing_ones() as usize;
+        if length == 64 || bits.digit & !(!0 << length) == 0 {
+            return None;
+        }
+        for &layout in &step.layouts {
+            let Some(layout) = self.layouts.get(usize::from(layout)) else { break };
+            if layout.fits(line, start, bits.digit) {
+                return Some(Word { start: start as u32, end: (start + layout.reach - 1) as u32, kind: step.kind? });
+            }
+        }
+        words::classify_run(line, start, start + length, at, bits)
+    }
+
+    /// Whether the literal bytes of the step stand at `at`.
+    #[inline(always)]
+    fn stands_at(&self, step: &Step, line: &[u8], at: usize) -> bool {
+        let length = step.literal_len as usize;
+        if length <= HEAD
+            && let Some(head) = line.get(at..at + HEAD)
+        {
+            return (head_of(head) ^ step.head) & step.mask == 0;
+        }
+        line.get(at..at + length) == Some(self.literal(step))
+    }
+
+    fn literal(&self, step: &Step) -> &[u8] {
+        &self.literals[step.literal_from as usize..][..step.literal_len as usize]
+    }
+
+    /// The step behind `before` with this literal and kind.
+    fn find(&self, before: u32, kind: Option<Kind>, literal: &[u8]) -> Option<u32> {
+        let is_it = |index: u32| {
+            let step = &self.steps[index as usize];
+            step.before == before && step.kind == kind && self.literal(step) == literal
+        };
+        let first = self.steps[before as usize].first;
+        if first == NONE || is_it(first) {
+            return (first != NONE).then_some(first);
+        }
+        self.others.find(hash(before, kind, literal), |&index| is_it(index)).copied()
+    }
+
+    fn add(&mut self, before: u32, kind: Option<Kind>, literal: &[u8], how: How) -> u32 {
+        let index = self.steps.len() as u32;
+        let mut head = [0; HEAD];
+        let length = literal.len().min(HEAD);
+        head[..length].copy_from_slice(&literal[..length]);
+        let mask = if length == HEAD { !0 } else { (1 << (8 * length)) - 1 };
+        let literal_from = self.literals.len() as u32;
+        self.literals.extend_from_slice(literal);
+        self.steps.push(Step {
+            before,
+            first: NONE,
+            twin: NONE,
+            kind,
+            how,
+            layouts: [BLANK; LAYOUTS_MAX],
+            literal_from,
+            literal_len: literal.len() as u32,
+            head: u128::from_le_bytes(head),
+            mask,
+            value: 0,
+        });
+        let first = &mut self.steps[before as usize].first;
+        if *first == NONE {
+            *first = index;
+        } else {
+            let Self { steps, literals, others, .. } = self;
+            let rehash = |&index: &u32| {
+                let step = &steps[index as usize];
+                hash(step.before, step.kind, &literals[step.literal_from as usize..][..step.literal_len as usize])
+            };
+            others.insert_unique(hash(before, kind, literal), index, rehash);
+        }
+        index
+    }
+
+    /// Remembers how a stamp is written, where that alone says that it is one.
+    fn learn_layout(&mut self, index: u32, line: &[u8], word: &Word) {
+        let step = &self.steps[index as usize];
+        let (start, end) = (word.start as usize, word.end as usize);
+        if step.how != How::Run || !matches!(word.kind, Kind::Stamp | Kind::Time) || self.layouts.len() >= usize::from(BLANK) {
+            return;
+        }
+        let is_digit = |i: usize| line[i].is_ascii_digit();
+        let Some(free) = step.layouts.iter().position(|&layout| layout == BLANK) else { return };
+        let Some(layout) = Layout::of(line, self.literal(step), start, end) else { return };
+        let digits = (start..=end).filter(|&i| is_digit(i)).fold(0, |bits, i| bits | 1 << (i - start));
+        if step.layouts[..free].iter().any(|&known| self.layouts[usize::from(known)].fits(line, start, digits)) {
+            return;
+        }
+        self.steps[index as usize].layouts[free] = self.layouts.len() as u16;
+        self.layouts.push(layout);
+    }
+
+    fn clear(&mut self) {
+        self.steps.clear();
+        self.literals.clear();
+        self.layouts.clear();
+        self.others.clear();
+        self.epoch += 1;
+        let root = Step {
+            before: NONE,
+            first: NONE,
+            twin: NONE,
+            kind: END,
+            how: How::Search,
+            layouts: [BLANK; LAYOUTS_MAX],
+            literal_from: 0,
+            literal_len: 0,
+            head: 0,
+            mask: 0,
+            value: 0,
+        };
+        self.steps.push(root);
+    }
+}
+
+impl Layout {
+    /// Of the stamp `start..end` behind `literal`: only where its end is plain from the byte behind it, and what may stand before it
+    /// and make it something else (a colour code, groups of an IPv6 address) is plain from the literal.
+    fn of(line: &[u8], literal: &[u8], start: usize, end: usize) -> Option<Self> {
+        let reach = end + 1 - start;
+        let is_apart = match literal {
+            [] => start == 0,
+            [.., b';' | b':'] | [b'['] => false,
+            _ => true,
+        };
+        if !is_apart || reach > 64 || !matches!(line.get(end)?, b' ' | b'\t' | b']' | b')' | b'}' | b'"' | b'\'' | b'|' | b'>') {
+            return None;
+        }
+        let (mut digits, mut other, mut mask) = (0, [0; 8], [0; 8]);
+        for (i, &b) in line[start..=end].iter().enumerate() {
+            if b.is_ascii_digit() {
+                digits |= 1 << i;
+            } else {
+                other[i / 8] |= u64::from(b) << (8 * (i % 8));
+                mask[i / 8] |= 0xFF << (8 * (i % 8));
+            }
+        }
+        Some(Self { reach, digits, other, mask })
+    }
+
+    /// Whether such a stamp begins at `start`. `digits`: which bytes are some from there on.
+    #[inline(always)]
+    fn fits(&self, line: &[u8], start: usize, digits: u64) -> bool {
+        if (digits ^ self.digits) << (64 - self.reach) != 0 {
+            return false;
+        }
+        let differs = |bytes: &[u8], from: usize| {
+            let (bytes, _) = bytes.as_chunks::<8>();
+            let parts = bytes.iter().zip(&self.other[from..]).zip(&self.mask[from..]);
+            parts.fold(0, |differs, ((bytes, other), mask)| differs | (u64::from_le_bytes(*bytes) & mask ^ other))
+        };
+        let Some(head) = line.get(start..start + 32) else { return false };
+        let mut differs_at = differs(head, 0);
+        if self.reach > 32 {
+            let Some(tail) = line.get(start + 32..start + 64) else { return false };
+            differs_at |= differs(tail, 4);
+        }
+        differs_at == 0 && !words::may_have_zone(line, start + self.reach - 1)
+    }
+}
+
+/// How the word of a step is found again in a line that has the same literal bytes from `at` on.
+fn how(line: &[u8], at: usize, word: &Word) -> How {
+    let start = word.start as usize;
+    let literal = &line[at..start];
+    let begins_run = literal.last().is_none_or(|&b| !is_word_byte(b)) && is_word_byte(line[start]);
+    if begins_run && !literal.iter().any(u8::is_ascii_digit) { How::Run } else { How::Search }
+}
+
+#[inline]
+fn head_of(bytes: &[u8]) -> u128 {
+    bytes.first_chunk::<HEAD>().map_or(0, |bytes| u128::from_le_bytes(*bytes))
+}
+
+fn hash(before: u32, kind: Option<Kind>, literal: &[u8]) -> u64 {
+    rapidhash_v3(literal) ^ (u64::from(before) << 8 | kind.map_or(0, |kind| kind as u64)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Scanner;
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn scanned(line: &[u8]) -> (Vec<Word>, Vec<u8>) {
+        let mut scanner = Scanner::new();
+        scanner.scan(line);
+        (scanner.words().to_vec(), scanner.skeleton().to_vec())
+    }
+
+    fn parts() -> impl Strategy<Value = String> {
+        prop_oneof![
+            4 => prop_oneof![
+                Just("2026-11-23T10:00:00.001Z"), Just("2026-11-24T11:22:33.444Z"), Just("2026-11-24 11:22:33.444"), Just("2026-11-24 11:22:33,444 "),
+                Just("2026/11/23 10:00:00 "), Just("2026/11/23 10:00:00 UTC"), Just("2026/11/23 10:00:00 +02"), Just("10:00:00,5"), Just("10:00:00"),
+                Just("23:59:59 "), Just("2005-06-11-20.07.03.218292 "), Just("20171223-22:15:29:606|"), Just("15/Jun/2026:14:02:01 +0200"), Just("2026-11-23"),
+                Just("E1123 10:00:00.123456  "), Just("1123 10:00:00.123 "), Just("Jun 15 02:04:05 "), Just("261123 10:00:00 "), Just("26/11/23 10:00:00 "),
+            ].prop_map(str::to_owned),
+            4 => prop_oneof![
+                Just(" "), Just("["), Just("] "), Just(":"), Just(";"), Just(" ERROR ["), Just(" INFO "), Just("UTC"), Just("CEST"), Just("+"), Just("-"),
+                Just("\x1b["), Just("m"), Just("\""), Just(","), Just("."), Just("x"), Just("retrying in "), Just("a literal of more than sixteen bytes "), Just("::"),
+            ].prop_map(str::to_owned),
+            4 => prop_oneof![
+                "[0-9]{1,10}", "[0-9]{1,3}(ms|s)", "10\\.[0-9]{1,3}\\.0\\.[0-9](:[0-9]{2,5})?", "pool-[0-9]-thread-[0-9]{1,2}", "mq-[0-9]\\.prod:[0-9]{4}", "[a-f0-9]{8}",
+                "(eth|IPv|sha)[0-9]{1,3}", "0x[0-9a-f]{2,4}", "[0-9a-f]{8}-[0-9a-f]{4}-4000-8000-[0-9a-f]{12}", "[0-9a-f]{2}(:[0-9a-f]{2}){1,7}", "[A-Z]{3}-[0-9]{3,5}:?",
+            ],
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Lines of few patterns, so that many go a known way; each part may be written with other digits.
+        #[test]
+        fn a_guided_scan_finds_what_a_scan_finds(
+            lines in prop::collection::vec(prop::collection::vec(parts(), 0..6), 1..5),
+            variants in prop::collection::vec((0usize..5, any::<u64>()), 1..40),
+        ) {
+            let mut guide = Guide::new();
+            let mut scanner = Scanner::new();
+            let mut leaves: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
+            for (which, mut seed) in variants {
+                let line: String = lines[which % lines.len()].concat();
+                let line: Vec<u8> = line
+                    .bytes()
+                    .map(|b| {
+                        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                        if b.is_ascii_digit() && seed >> 63 == 0 { b'0' + (seed >> 40) as u8 % 10 } else { b }
+                    })
+                    .collect();
+                let (words, skeleton) = scanned(&line);
+                let leaf = scanner.scan_along(&line, &guide);
+                prop_assert_eq!(scanner.words(), &words, "{}", String::from_utf8_lossy(&line));
+                prop_assert_eq!(leaf.map(|leaf| guide.value(leaf)), leaves.get(&skeleton).copied());
+                scanner.finish(&line);
+                prop_assert_eq!(scanner.skeleton(), &skeleton);
+                let value = leaves.len() as u64;
+                leaves.entry(skeleton).or_insert_with(|| {
+                    guide.learn(&line, &words, value, |_| false);
+                    value
+                });
+            }
+        }
+
+        #[test]
+        fn also_in_any_bytes(lines in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..6)) {
+            let mut guide = Guide::new();
+            let mut scanner = Scanner::new();
+            for line in lines.iter().chain(&lines) {
+                let (words, _) = scanned(line);
+                scanner.scan_along(line, &guide);
+                prop_assert_eq!(scanner.words(), &words);
+                guide.learn(line, &words, 1, |_| true);
+                prop_assert!(scanner.scan_along(line, &guide).is_some());
+                prop_assert_eq!(scanner.words(), &words);
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_guide_begins_anew() {
+        let mut guide = Guide::new();
+        let mut scanner = Scanner::new();
+        let before = guide.epoch();
+        for number in 0..40_000u32 {
+            let line: String = number.to_string().bytes().map(|b| char::from(b - b'0' + b'a')).chain(" 5 s".chars()).collect();
+            let (words, _) = scanned(line.as_bytes());
+            guide.learn(line.as_bytes(), &words, 1, |_| false);
+            assert!(scanner.scan_along(line.as_bytes(), &guide).is_some());
+        }
+        assert!(guide.epoch() > before && guide.steps.len() <= STEPS_MAX && guide.literals.len() <= LITERAL_BYTES_MAX);
+    }
+}

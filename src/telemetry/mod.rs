@@ -1,0 +1,1 @@
+//! squelch about itself: metrics, health, the API of current storms, its own log, systemd.

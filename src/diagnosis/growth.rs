@@ -39,7 +39,7 @@ pub fn points(lane: &Lane, open: &[(usize, i64)], least: u64) -> Vec<Point> {
 fn points_at(lane: &Lane, open: &[(usize, i64)], least: u64, quantile: f64) -> Vec<Point> {
     let longest = lane.all.entries().last().map_or(0.0, |entry| interval_bounds(entry.0).1);
     let mut row = Vec::with_capacity(POSITIONS);
-    for (position, place) in lane.positions.iter().enumerate().skip_while(|(_, place)| place.counts.total() == 0) {
+    for (position, place) in lane.positions().iter().enumerate().skip_while(|(_, place)| place.counts.total() == 0) {
         if place.counts.total() < least {
             break;
         }
@@ -76,9 +76,10 @@ fn survival_quantile(counts: &Counts, waiting: &[i16], quantile: f64) -> Option<
 /// among all, so the sum of -ln rank over `n` early waits is half a chi-squared with `2n` degrees of freedom.
 pub fn sureness(lane: &Lane) -> f64 {
     // The very first wait may be none at all (a second try at once): growth must show without it, too.
+    let positions = lane.positions();
     let from = |skipped: usize| {
         let (mut sum, mut n, mut best) = (0.0, 0.0, f64::MIN);
-        for (position, place) in lane.positions.iter().skip_while(|place| place.counts.total() == 0).skip(skipped).enumerate() {
+        for (position, place) in positions.iter().skip_while(|place| place.counts.total() == 0).skip(skipped).enumerate() {
             for (bucket, count) in place.counts.entries() {
                 let rank = f64::midpoint(lane.all.share_to(bucket - 1), lane.all.share_to(bucket));
                 sum -= rank.ln() * f64::from(count);

@@ -25,8 +25,8 @@ pub struct Volleys {
     pub count: u64,
     /// Records so far.
     pub records: u64,
-    /// Starts to starts, ns.
-    pub intervals: Vec<i64>,
+    /// Starts to starts, us.
+    pub intervals: Vec<u32>,
 }
 
 impl Volleys {
@@ -37,7 +37,7 @@ impl Volleys {
         } else if at - self.last > delta {
             self.count += 1;
             if self.intervals.len() < VOLLEYS {
-                self.intervals.push(at - self.start);
+                self.intervals.push(u32::try_from((at - self.start) / 1000).unwrap_or(u32::MAX));
             }
             self.start = at;
         }
@@ -53,7 +53,7 @@ pub struct Hints {
     /// Of those, how many said 0.
     pub zeros: u64,
     /// By attempt number or position: (count, sum us, least us, greatest us).
-    pub positions: [(u32, u64, u64, u64); HINTS],
+    pub positions: [(u32, u64, u32, u32); HINTS],
     /// Different delays in ns with counts, ascending; the first 24.
     pub values: Vec<(i64, u32)>,
     /// There were more than 24.
@@ -72,8 +72,9 @@ impl Hints {
         let micros = (delay.max(0) / 1000) as u64;
         self.sum_us += micros;
         if let Some(place) = self.positions.get_mut(position) {
-            let least = if place.0 == 0 { micros } else { place.2.min(micros) };
-            *place = (place.0 + 1, place.1 + micros, least, place.3.max(micros));
+            let short = u32::try_from(micros).unwrap_or(u32::MAX);
+            let least = if place.0 == 0 { short } else { place.2.min(short) };
+            *place = (place.0 + 1, place.1 + micros, least, place.3.max(short));
         }
         match self.values.binary_search_by_key(&delay, |entry| entry.0) {
             Ok(at) => self.values[at].1 = self.values[at].1.saturating_add(1),
@@ -228,7 +229,7 @@ impl Merged {
     pub fn heap_bytes(&self) -> usize {
         self.gaps.heap_bytes()
             + self.hints.values.capacity() * 16
-            + self.volleys.iter().map(|volleys| volleys.intervals.capacity() * 8).sum::<usize>()
+            + self.volleys.iter().map(|volleys| volleys.intervals.capacity() * 4).sum::<usize>()
     }
 }
 

@@ -78,8 +78,8 @@ impl Diagnosis {
         if ratios.total() < 8 {
             return false;
         }
-        // A third is -1.585 octaves, bucket -25.
-        let shrinking = ratios.share_to(-26);
+        // A third is -1.585 octaves, in bucket -13.
+        let shrinking = ratios.share_to(-13);
         let limit = if ratios.total() < 30 { 0.26 } else { 0.2 };
         let spread = (ratios.quantile(0.75, ratio_bounds) - ratios.quantile(0.25, ratio_bounds)) * std::f64::consts::LN_2;
         let is_hot = lane.all.quantile(0.5, interval_bounds) < 20.0;
@@ -133,6 +133,10 @@ impl Diagnosis {
                 jitter = Tri::Yes;
             }
             let typical = hints.sum_us as f64 / hints.count as f64 / 1000.0;
+            if ((self.merged.last - self.merged.first) as f64) < 0.9 * typical * MILLI as f64 {
+                // Nobody has come back yet: these are the first delays of several workers.
+                return None;
+            }
             return found(Shape::Constant(typical), jitter, 0.0, format!("{} stated delays of about {}", hints.count, show_ms(typical)));
         }
         let values: Vec<f64> = hints.values.iter().map(|value| value.0 as f64 / MILLI as f64).collect();
@@ -160,7 +164,7 @@ impl Diagnosis {
         }
         let typical = hints.sum_us as f64 / hints.count as f64 / 1000.0;
         let is_keyed = self.keyed * 2 > self.merged.records;
-        if let Some((shape, row)) = stated_row(self.chains.stated()) {
+        if let Some((shape, row)) = stated_row(self.chains.stated_ms()) {
             return found(shape, jitter, 0.0, format!("stated delays: {}", show_row(&row)));
         }
         if !is_numbered && !is_keyed && range > 8.0 && means.len() >= 4 && hints.count > 24 && typical > 2.5 * median(&means[..4]) {
@@ -171,7 +175,7 @@ impl Diagnosis {
                 format!("{} stated delays, the first around {}, all around {}", hints.count, show_ms(median(&means[..4])), show_ms(typical)),
             );
         }
-        if let Some((base, rounds)) = rounds(self.chains.stated()) {
+        if let Some((base, rounds)) = rounds(&self.chains.stated_ms()) {
             let note = format!("stated delays grow from about {} and start again, {rounds} times", show_ms(base));
             return found(Shape::Growing { base, cap: None }, jitter, 0.0, note);
         }
@@ -259,12 +263,15 @@ impl Diagnosis {
         // Latency of a tight loop varies; it is no policy.
         let is_hot = typical.iter().all(|wait| *wait < HOT_MS);
         if is_hot && row.len() >= BURST {
-            return finding(Shape::Constant(middle), format!("intervals by position: {}", show_row(&typical)));
+            // In a stream without names it may be that all begin at one moment.
+            let is_one_worker = source == Source::Keys || is_numbered;
+            let note = format!("intervals by position: {}", show_row(&typical));
+            return is_one_worker.then(|| finding(Shape::Constant(middle), note)).flatten();
         }
         if typical.len() >= needed && !is_hot {
             let shape = shape(&typical, known_spread);
             // One worker's single intervals are no medians: a constant needs the whole histogram behind it.
-            let is_single = lane.positions.iter().all(|place| place.counts.total() < 3);
+            let is_single = lane.positions().iter().all(|place| place.counts.total() < 3);
             let third = (typical.len() / 3).max(1);
             let rise = median(&typical[typical.len() - third..]) / median(&typical[..third]).max(0.01);
             let is_ordered = matches!(shape, Shape::Constant(_)) || !is_single || agreement(&typical) >= 0.5 && rise >= 1.8;
@@ -279,7 +286,7 @@ impl Diagnosis {
         let early = median(&typical[..typical.len().min(4)]);
         // A capped backoff is regular, too, at its cap; and one interval of each worker says nothing about the next.
         let is_early_alike = if typical.is_empty() {
-            lane.positions.iter().all(|place| place.counts.total() == 0)
+            lane.positions().iter().all(|place| place.counts.total() == 0)
         } else {
             typical.len() >= 3 && (0.6..1.6).contains(&(middle / early.max(0.5)))
         };
@@ -318,7 +325,7 @@ impl Diagnosis {
 
     /// A backoff that an outer loop starts again and again: the same short row of gaps repeats.
     fn by_cycle(&self, source: Source) -> Option<Finding> {
-        let gaps: Vec<f64> = self.chains.sample().iter().map(|gap| *gap as f64 / MILLI as f64).collect();
+        let gaps = self.chains.sample_ms();
         let middle = median(&gaps);
         let near = gaps.iter().filter(|gap| (**gap / middle.max(0.01)).ln().abs() < 0.2).count();
         if near * 10 >= gaps.len() * 7 {
@@ -390,7 +397,7 @@ impl Diagnosis {
             return None;
         }
         let volleys = &self.merged.volleys[found.delta];
-        let row: Vec<f64> = volleys.intervals.iter().map(|gap| *gap as f64 / MILLI as f64).collect();
+        let row: Vec<f64> = volleys.intervals.iter().map(|gap| f64::from(*gap) / 1000.0).collect();
         if row.len() < 4 {
             return None;
         }
@@ -409,7 +416,7 @@ impl Diagnosis {
     pub(super) fn by_trend(&self) -> Option<Finding> {
         let (early, late, records) = self.trend()?;
         let lane = self.lane();
-        let typical = lane.positions.iter().take(4).filter(|place| place.counts.total() > 0).map(Position::typical_ms).collect::<Vec<_>>();
+        let typical = lane.positions().iter().take(4).filter(|place| place.counts.total() > 0).map(Position::typical_ms).collect::<Vec<_>>();
         // Of a worker's chain the first waits must not be shorter than the later ones.
         let is_capped = self.keyed * 2 > self.merged.records && lane.typical_ms() > 1.6 * median(&typical);
         // Few volleys are no trend, and all instances that start at one moment are no excess of the first eighth.
@@ -526,8 +533,7 @@ fn clean_shape(row: &[f64]) -> Option<Shape> {
 
 /// The growing shape of the first delays that one worker stated, where each is what the policy says and none is out of order, and that row
 /// in ms. Delays of several workers behind one key are never so clean.
-fn stated_row(stated: &[i64]) -> Option<(Shape, Vec<f64>)> {
-    let row: Vec<f64> = stated.iter().map(|delay| *delay as f64 / MILLI as f64).collect();
+fn stated_row(row: Vec<f64>) -> Option<(Shape, Vec<f64>)> {
     if row.len() < 5 {
         return None;
     }
@@ -536,14 +542,14 @@ fn stated_row(stated: &[i64]) -> Option<(Shape, Vec<f64>)> {
 
 /// A row of delays that grows and starts again (an outer loop resets the backoff): (the first delay of a round in ms, whole rounds). Random
 /// delays rise and fall, too, but their rounds do not begin alike.
-fn rounds(stated: &[i64]) -> Option<(f64, usize)> {
+fn rounds(stated: &[f64]) -> Option<(f64, usize)> {
     let mut begins = Vec::new();
     let mut lengths = Vec::new();
     let mut length = 0;
     for (at, delay) in stated.iter().enumerate() {
-        let is_drop = at > 0 && (*delay as f64) < 0.6 * stated[at - 1] as f64;
+        let is_drop = at > 0 && *delay < 0.6 * stated[at - 1];
         if at == 0 || is_drop {
-            begins.push(*delay as f64 / MILLI as f64);
+            begins.push(*delay);
             if at > 0 {
                 lengths.push(length);
             }
@@ -583,7 +589,7 @@ fn lane_spread(lane: &Lane) -> f64 {
         let (tenth, half) = (counts.quantile(0.1, interval_bounds), counts.quantile(0.5, interval_bounds));
         (half.max(0.01) / tenth.max(0.01)).ln() / 1.28
     };
-    let spreads: Vec<f64> = lane.positions.iter().filter(|place| place.counts.total() >= 5).map(|place| lower_half(&place.counts)).collect();
+    let spreads: Vec<f64> = lane.positions().iter().filter(|place| place.counts.total() >= 5).map(|place| lower_half(&place.counts)).collect();
     let mut spread = if spreads.is_empty() { f64::NAN } else { median(&spreads) };
     if lane.ratios.total() >= 20 {
         let middle = lane.ratios.quantile(0.5, ratio_bounds).abs();

@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod destination;
+pub mod encode;
 pub mod escape;
 pub mod file;
 pub mod footer;

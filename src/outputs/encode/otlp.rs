@@ -186,33 +186,64 @@ mod tests {
     use super::*;
     use std::fmt::Write;
 
-    /// Field numbers with their values, an indentation for each message: nobody knows from outside what is a message and what a text.
-    fn show(out: &mut String, body: &[u8], depth: usize, path: &[u32]) {
-        for (field, value) in fields(body).unwrap() {
-            let indent = "  ".repeat(depth);
-            let path: Vec<u32> = path.iter().copied().chain([field]).collect();
-            let is_text = matches!(path[..], [1, 2, 1, _] | [1, 2, 2, 3 | 12]) || (path[..path.len() - 1].ends_with(&[2]) && field == 1 && path.len() > 4)
-                || matches!(path[..], [1, 1, 1, 1] | [1, 1, 1, 2, 1] | [1, 2, 2, 5, 1] | [1, 2, 2, 6, 1] | [1, 2, 2, 6, 2, 1])
-                || (path.ends_with(&[6, 1, 1])) || path.ends_with(&[6, 1, 2, 1]);
-            match value {
-                Wire::Number(number) => writeln!(out, "{indent}{field}: {number}").unwrap(),
-                Wire::Bytes(text) if is_text => {
-                    let text = String::from_utf8_lossy(text).escape_debug().take(100).collect::<String>();
-                    writeln!(out, "{indent}{field}: \"{text}\"").unwrap();
+    /// The fields of a message; of a text, nothing that makes sense.
+    fn inside(value: Wire<'_>) -> Vec<(u32, Wire<'_>)> {
+        let Wire::Bytes(bytes) = value else { panic!("a number is no message") };
+        fields(bytes).expect("it is a message")
+    }
+
+    fn text(value: Wire<'_>) -> String {
+        let Wire::Bytes(bytes) = value else { panic!("a number is no text") };
+        format!("{:?}", String::from_utf8(bytes.to_vec()).expect("protobuf strings are UTF-8"))
+    }
+
+    fn any(value: Wire<'_>) -> String {
+        match inside(value)[..] {
+            [] => "null".into(),
+            [(1, value)] => text(value),
+            [(2, Wire::Number(value))] => (value == 1).to_string(),
+            [(3, Wire::Number(value))] => value.cast_signed().to_string(),
+            [(4, Wire::Number(value))] => format!("{:?}", f64::from_bits(value)),
+            [(5, list)] => format!("[{}]", inside(list).into_iter().map(|(_, value)| any(value)).collect::<Vec<_>>().join(", ")),
+            [(6, list)] => format!("{{{}}}", inside(list).into_iter().map(|(_, value)| pair(value)).collect::<Vec<_>>().join(", ")),
+            ref other => panic!("{other:?}"),
+        }
+    }
+
+    fn pair(value: Wire<'_>) -> String {
+        let [(1, name), (2, value)] = inside(value)[..] else { panic!("a pair has a name and a value") };
+        format!("{}: {}", text(name), any(value))
+    }
+
+    fn shown(body: &[u8]) -> String {
+        let mut out = String::new();
+        for (_, resource_logs) in fields(body).unwrap() {
+            for (field, value) in inside(resource_logs) {
+                if field == 1 {
+                    writeln!(out, "resource {:?}", inside(value).into_iter().map(|(_, value)| pair(value)).collect::<Vec<_>>()).unwrap();
+                    continue;
                 }
-                Wire::Bytes(inner) => {
-                    writeln!(out, "{indent}{field}:").unwrap();
-                    show(out, inner, depth + 1, &path);
+                for (field, value) in inside(value) {
+                    writeln!(out, "  {}", if field == 1 { "scope" } else { "record" }).unwrap();
+                    for (at, (number, value)) in inside(value).into_iter().enumerate() {
+                        let value = match (field, number, value) {
+                            (_, _, Wire::Number(number)) => number.to_string(),
+                            (1, 2, _) => format!("(version, {})", at),
+                            (2, 5, value) => any(value),
+                            (2, 6, value) => pair(value),
+                            (_, _, value) => text(value),
+                        };
+                        writeln!(out, "    {number} = {value}").unwrap();
+                    }
                 }
             }
         }
+        out
     }
 
     #[test]
     fn the_body_is_what_it_was() {
-        let mut text = String::new();
-        show(&mut text, &samples::encoded(&mut Otlp { log_dedup: true }, &samples::kinds()), 0, &[]);
-        insta::assert_snapshot!(text);
+        insta::assert_snapshot!(shown(&samples::encoded(&mut Otlp { log_dedup: true }, &samples::kinds())));
         check_uids(&mut Otlp::default());
     }
 
@@ -220,12 +251,8 @@ mod tests {
     fn every_record_is_a_log_record_whatever_is_in_it() {
         let samples = [samples::kinds(), samples::hostile()].concat();
         let body = samples::encoded(&mut Otlp::default(), &samples);
-        let bytes = |value| match value {
-            Wire::Bytes(bytes) => fields(bytes).unwrap(),
-            Wire::Number(_) => panic!("no message"),
-        };
-        let records = fields(&body).unwrap().into_iter().flat_map(|(_, resource)| bytes(resource)).filter(|(field, _)| *field == 2);
-        let records = records.flat_map(|(_, scope)| bytes(scope)).filter(|(field, _)| *field == 2);
+        let scopes = fields(&body).unwrap().into_iter().flat_map(|(_, resource)| inside(resource)).filter(|(field, _)| *field == 2);
+        let records = scopes.flat_map(|(_, scope)| inside(scope)).filter(|(field, _)| *field == 2);
         assert_eq!(records.count(), samples.len());
     }
 

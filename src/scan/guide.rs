@@ -43,6 +43,10 @@ enum How {
     End,
     /// A run of word bytes begins where the literal bytes end, and none with a digit before.
     Run,
+    /// Such a run; when it is a number, the literal bytes do not make it something else.
+    Number,
+    /// Such a run, and the beginning of a stamp.
+    Stamp,
     /// By looking at everything.
     Search,
 }
@@ -77,6 +81,9 @@ struct Layout {
     other: [u64; 8],
     mask: [u64; 8],
 }
+
+/// Lengths of numbers that are neither dates nor counts of seconds: one bit each.
+const ORDINARY_LENGTHS: u64 = !(1 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 13 | 1 << 16 | 1 << 19);
 
 /// No layout.
 const BLANK: u16 = u16::MAX;
@@ -168,45 +175,67 @@ impl Guide {
     pub(super) fn follow(&self, line: &[u8], blocks: &[Block], words: &mut Vec<Word>) -> Option<Leaf> {
         let (mut step, mut at) = (ROOT, 0);
         loop {
-            let from = at;
             let first = self.steps[step as usize].first;
             let next = self.steps.get(first as usize)?;
-            let start = from + next.literal_len as usize;
-            let is_here = self.stands_at(next, line, from);
-            let word = match next.how {
-                How::End if is_here && start == line.len() => return Some(Leaf(first)),
-                How::Run if is_here => self.word_at(next, line, blocks, from, start),
-                _ => None,
-            };
-            let Some(word) = word.or_else(|| next_word(line, blocks, from)) else {
-                return self.find(step, END, &line[from..]).map(Leaf);
-            };
+            let start = at + next.literal_len as usize;
+            let is_here = self.stands_at(next, line, at);
+            if is_here {
+                if next.how == How::End && start == line.len() {
+                    return Some(Leaf(first));
+                }
+                if let Some(word) = self.word_at(next, line, blocks, at, start) {
+                    words.push(word);
+                    if word.start as usize == start && Some(word.kind) == next.kind {
+                        (step, at) = (first, word.end as usize);
+                    } else {
+                        step = self.find(step, Some(word.kind), &line[at..word.start as usize])?;
+                        at = word.end as usize;
+                    }
+                    continue;
+                }
+            }
+            // Another way than the one learnt first.
+            let Some(word) = next_word(line, blocks, at) else { return self.find(step, END, &line[at..]).map(Leaf) };
             words.push(word);
+            let literal = &line[at..word.start as usize];
+            step = if is_here { self.find(step, Some(word.kind), literal) } else { self.find_other(step, Some(word.kind), literal) }?;
             at = word.end as usize;
-            // Behind the same bytes a word of the same kind: else the way parts here.
-            step = if is_here && word.start as usize == start && Some(word.kind) == next.kind {
-                first
-            } else {
-                self.find(step, Some(word.kind), &line[from..word.start as usize])?
-            };
         }
     }
 
-    /// The digit-word of the run at `start`, when there is one; `at` is the end of the word before.
+    /// The digit-word of the run at `start`, when there is one and the step says where to look; `at` is the end of the word before.
     #[inline(always)]
     fn word_at(&self, step: &Step, line: &[u8], blocks: &[Block], at: usize, start: usize) -> Option<Word> {
-        let bits = window(blocks, start);
-        let length = bits.word.trailing_ones() as usize;
-        if length == 64 || bits.digit & !(!0 << length) == 0 {
+        if matches!(step.how, How::End | How::Search) {
             return None;
         }
-        for &layout in &step.layouts {
-            let Some(layout) = self.layouts.get(usize::from(layout)) else { break };
-            if layout.fits(line, start, bits.digit) {
-                return Some(Word { start: start as u32, end: (start + layout.reach - 1) as u32, kind: step.kind? });
-            }
+        let bits = window(blocks, start);
+        let length = bits.word.trailing_ones() as usize;
+        if length == 64 {
+            return None;
         }
-        words::classify_run(line, start, start + length, at, bits)
+        let inside = !(!0 << length);
+        let digits = bits.digit & inside;
+        if digits == 0 {
+            return None;
+        }
+        let end = start + length;
+        match step.how {
+            // What `classify_run` says of a number, when nothing before it makes it something else.
+            How::Number if digits == inside && ORDINARY_LENGTHS >> length & 1 == 1 && !matches!(line.get(end), Some(b':' | b'/')) => {
+                return Some(Word { start: start as u32, end: end as u32, kind: Kind::Num });
+            }
+            How::Stamp => {
+                for &layout in &step.layouts {
+                    let Some(layout) = self.layouts.get(usize::from(layout)) else { break };
+                    if layout.fits(line, start, bits.digit) {
+                        return Some(Word { start: start as u32, end: (start + layout.reach - 1) as u32, kind: step.kind? });
+                    }
+                }
+            }
+            _ => {}
+        }
+        words::classify_run(line, start, end, at, bits)
     }
 
     /// Whether the literal bytes of the step stand at `at`.
@@ -232,9 +261,15 @@ impl Guide {
             step.before == before && step.kind == kind && self.literal(step) == literal
         };
         let first = self.steps[before as usize].first;
-        if first == NONE || is_it(first) {
-            return (first != NONE).then_some(first);
-        }
+        if first != NONE && is_it(first) { Some(first) } else { self.find_other(before, kind, literal) }
+    }
+
+    /// [`Guide::find`], when it is not the one that was learnt first.
+    fn find_other(&self, before: u32, kind: Option<Kind>, literal: &[u8]) -> Option<u32> {
+        let is_it = |index: u32| {
+            let step = &self.steps[index as usize];
+            step.before == before && step.kind == kind && self.literal(step) == literal
+        };
         self.others.find(hash(before, kind, literal), |&index| is_it(index)).copied()
     }
 
@@ -277,7 +312,7 @@ impl Guide {
     fn learn_layout(&mut self, index: u32, line: &[u8], word: &Word) {
         let step = &self.steps[index as usize];
         let (start, end) = (word.start as usize, word.end as usize);
-        if step.how != How::Run || !matches!(word.kind, Kind::Stamp | Kind::Time) || self.layouts.len() >= usize::from(BLANK) {
+        if step.how != How::Stamp || self.layouts.len() >= usize::from(BLANK) {
             return;
         }
         let is_digit = |i: usize| line[i].is_ascii_digit();
@@ -319,12 +354,7 @@ impl Layout {
     /// and make it something else (a colour code, groups of an IPv6 address) is plain from the literal.
     fn of(line: &[u8], literal: &[u8], start: usize, end: usize) -> Option<Self> {
         let reach = end + 1 - start;
-        let is_apart = match literal {
-            [] => start == 0,
-            [.., b';' | b':'] | [b'['] => false,
-            _ => true,
-        };
-        if !is_apart || reach > 64 || !matches!(line.get(end)?, b' ' | b'\t' | b']' | b')' | b'}' | b'"' | b'\'' | b'|' | b'>') {
+        if !is_apart(literal, start) || reach > 64 || !matches!(line.get(end)?, b' ' | b'\t' | b']' | b')' | b'}' | b'"' | b'\'' | b'|' | b'>') {
             return None;
         }
         let (mut digits, mut other, mut mask) = (0, [0; 8], [0; 8]);
@@ -360,12 +390,29 @@ impl Layout {
     }
 }
 
+/// Whether what stands before `start` is plain from the literal bytes before it, and is neither part of a colour code nor of an IPv6
+/// address.
+fn is_apart(literal: &[u8], start: usize) -> bool {
+    match literal {
+        [] => start == 0,
+        [.., b';' | b':'] | [b'['] | [.., 0x1B, b'['] => false,
+        _ => true,
+    }
+}
+
 /// How the word of a step is found again in a line that has the same literal bytes from `at` on.
 fn how(line: &[u8], at: usize, word: &Word) -> How {
     let start = word.start as usize;
     let literal = &line[at..start];
     let begins_run = literal.last().is_none_or(|&b| !is_word_byte(b)) && is_word_byte(line[start]);
-    if begins_run && !literal.iter().any(u8::is_ascii_digit) { How::Run } else { How::Search }
+    if !begins_run || literal.iter().any(u8::is_ascii_digit) {
+        return How::Search;
+    }
+    match word.kind {
+        Kind::Num if is_apart(literal, start) => How::Number,
+        Kind::Stamp | Kind::Time => How::Stamp,
+        _ => How::Run,
+    }
 }
 
 #[inline]

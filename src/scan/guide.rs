@@ -25,7 +25,10 @@ const LINE_BYTES_MAX: usize = 16 * 1024;
 /// Stamps of different layout that are remembered for one step.
 const LAYOUTS_MAX: usize = 4;
 /// Literal bytes that are compared without a loop.
-const HEAD: usize = 16;
+const HEAD: usize = 32;
+
+/// The first bytes of a literal.
+type Head = [u64; HEAD / 8];
 
 const NONE: u32 = u32::MAX;
 const ROOT: u32 = 0;
@@ -65,8 +68,8 @@ struct Step {
     literal_from: u32,
     literal_len: u32,
     /// The first bytes of the literal, and which of them there are.
-    head: u128,
-    mask: u128,
+    head: Head,
+    mask: Head,
     value: u64,
 }
 
@@ -245,7 +248,9 @@ impl Guide {
         if length <= HEAD
             && let Some(head) = line.get(at..at + HEAD)
         {
-            return (head_of(head) ^ step.head) & step.mask == 0;
+            let (head, _) = head.as_chunks::<8>();
+            let parts = head.iter().zip(&step.head).zip(&step.mask);
+            return parts.fold(0, |differs, ((part, head), mask)| differs | (u64::from_le_bytes(*part) ^ head) & mask) == 0;
         }
         line.get(at..at + length) == Some(self.literal(step))
     }
@@ -275,10 +280,11 @@ impl Guide {
 
     fn add(&mut self, before: u32, kind: Option<Kind>, literal: &[u8], how: How) -> u32 {
         let index = self.steps.len() as u32;
-        let mut head = [0; HEAD];
-        let length = literal.len().min(HEAD);
-        head[..length].copy_from_slice(&literal[..length]);
-        let mask = if length == HEAD { !0 } else { (1 << (8 * length)) - 1 };
+        let (mut head, mut mask) = ([0; HEAD / 8], [0; HEAD / 8]);
+        for (i, &b) in literal.iter().take(HEAD).enumerate() {
+            head[i / 8] |= u64::from(b) << (8 * (i % 8));
+            mask[i / 8] |= 0xFF << (8 * (i % 8));
+        }
         let literal_from = self.literals.len() as u32;
         self.literals.extend_from_slice(literal);
         self.steps.push(Step {
@@ -290,7 +296,7 @@ impl Guide {
             layouts: [BLANK; LAYOUTS_MAX],
             literal_from,
             literal_len: literal.len() as u32,
-            head: u128::from_le_bytes(head),
+            head,
             mask,
             value: 0,
         });
@@ -341,8 +347,8 @@ impl Guide {
             layouts: [BLANK; LAYOUTS_MAX],
             literal_from: 0,
             literal_len: 0,
-            head: 0,
-            mask: 0,
+            head: [0; HEAD / 8],
+            mask: [0; HEAD / 8],
             value: 0,
         };
         self.steps.push(root);
@@ -413,11 +419,6 @@ fn how(line: &[u8], at: usize, word: &Word) -> How {
         Kind::Stamp | Kind::Time => How::Stamp,
         _ => How::Run,
     }
-}
-
-#[inline]
-fn head_of(bytes: &[u8]) -> u128 {
-    bytes.first_chunk::<HEAD>().map_or(0, |bytes| u128::from_le_bytes(*bytes))
 }
 
 fn hash(before: u32, kind: Option<Kind>, literal: &[u8]) -> u64 {

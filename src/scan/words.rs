@@ -167,15 +167,18 @@ fn at_a_glance(line: &[u8], start: usize, end: usize, ahead: Block) -> Option<Wo
         return name_at_a_glance(line, start, text, ahead);
     }
     let before = if start > 0 { line[start - 1] } else { b' ' };
-    // What may stand before the word changes what it is: terminal colours, and groups of an IPv6 address.
-    if matches!(before, b':' | b';') || (before == b'[' && start > 1 && line[start - 2] == 0x1B) {
-        return None;
-    }
     let word = |end: usize, kind| Some(Word { start: start as u32, end: end as u32, kind });
     let next = at(line, end);
+    // What may stand before the word changes what it is: terminal colours, and groups of an IPv6 address.
+    if matches!(before, b':' | b';') || (before == b'[' && start > 1 && line[start - 2] == 0x1B) {
+        // `client.go:212: `: no group stands before the colon nor behind the number.
+        let is_alone = before == b':' && (start == 1 || !is_of_group(line[start - 2])) && !matches!(next, b':' | b'/' | b' ')
+            || next == b':' && digits > 2 && before == b':' && start > 1 && !is_of_group(line[start - 2]) && !is_of_group(at(line, end + 1));
+        return if is_alone && digits == text.len() { word(end, number_kind(text)) } else { None };
+    }
     if digits == text.len() {
         // Dates and times of day may go on behind a blank, a colon or a slash.
-        let may_go_on = matches!(next, b':' | b'/') || next == b' ' && matches!(digits, 6 | 8);
+        let may_go_on = next == b'/' || next == b':' && is_of_group(at(line, end + 1)) || next == b' ' && matches!(digits, 6 | 8);
         if !may_go_on {
             return word(end, number_kind(text));
         }
@@ -202,8 +205,33 @@ fn at_a_glance(line: &[u8], start: usize, end: usize, ahead: Block) -> Option<Wo
         // A date may begin with one or two digits, a point, and more of them; none begins like these.
         [b'.', rest @ ..] if matches!(digits, 1 | 3) && !rest.is_empty() && bits.count_ones() as usize == text.len() - 1 => word(end, Kind::Num),
         [b'.', ..] if digits <= 3 && text.len() >= 7 && is_dotted_quad(text, bits) => word(with_port_at_a_glance(line, end, ahead.digit >> text.len()), Kind::Ip),
+        // Units end with a letter, and a compact date has eight digits.
+        [.., b'0'..=b'9'] if digits != 8 && next != b':' => id_at_a_glance(start, text, bits, ahead.joint),
         _ => None,
     }
+}
+
+/// A byte that continues a group of an IPv6 or MAC address, or ends one.
+#[inline(always)]
+const fn is_of_group(b: u8) -> bool {
+    b == b':' || CLASS[b as usize] & (DIGIT | HEX) != 0
+}
+
+/// Digits and letters without order (`e00926`, `0b7dcbd4`): not so few digits that it may be a weak word. No colon stands beside it.
+#[inline(always)]
+fn id_at_a_glance(start: usize, text: &[u8], bits: u64, joint: u64) -> Option<Word> {
+    let inside = !(!0 << text.len());
+    if joint & inside != 0 || bits.count_ones() < 3 || text.len() > 40 {
+        return None;
+    }
+    let kind = if text.len() >= 8 && text.iter().fold(true, |all, b| all & (b.is_ascii_digit() | ((b | 0x20).wrapping_sub(b'a') < 6))) {
+        Kind::Hex
+    } else if text.len() > 2 && text[1] | 0x20 == b'x' {
+        return None;
+    } else {
+        Kind::Id
+    };
+    Some(Word { start: start as u32, end: (start + text.len()) as u32, kind })
 }
 
 /// Names whose parts are joined (`pool-5-thread-22`, `mq-0.prod.internal`, `HikariPool-1`): no weak word, no code, no hex.
@@ -224,7 +252,13 @@ fn name_at_a_glance(line: &[u8], start: usize, text: &[u8], ahead: Block) -> Opt
     let inside = !(!0 << text.len());
     let joint = ahead.joint & inside;
     let ends_joint = joint >> (text.len() - 1) != 0;
-    if !begins_like_a_name || joint == 0 || ends_joint || text.len() <= 11 && matches!(first | 0x20, b's' | b'x' | b'u' | b'i') {
+    if joint == 0 {
+        // Codes begin with capitals, names of digests and standards (`sha256`, `rfc5424`, `i386`) with s, r or i.
+        let may_be_weak = !first.is_ascii_lowercase() || matches!(first, b's' | b'r' | b'i');
+        let is_apart = at(line, end) != b':' && (start == 0 || line[start - 1] != b':');
+        return if may_be_weak || !is_apart { None } else { id_at_a_glance(start, text, ahead.digit & inside, joint) };
+    }
+    if !begins_like_a_name || ends_joint || text.len() <= 11 && matches!(first | 0x20, b's' | b'x' | b'u' | b'i') {
         return None;
     }
     if !text.iter().any(|&b| CLASS[b as usize] & ALPHA != 0) {
@@ -744,7 +778,7 @@ mod tests {
             parts in proptest::collection::vec(proptest::prop_oneof![
                 "[0-9]{1,19}", "[0-9]{1,4}(ms|s|h|m)", "[0-9]{1,4}(\\.[0-9]{1,4}){1,4}(:[0-9]{1,6})?", "[a-f0-9]{8}(-[a-f0-9]{4}){3}-[a-f0-9]{12}",
                 "[0-9]{8}(-[0-9]{4}){3}-[0-9]{12}", "[ ./:;,T_-]", " ", "\\[", "\x1b\\[", "[a-zA-Z]{1,5}", "[0-9]{2}:[0-9]{2}:[0-9]{2}",
-                "2026[-/]11[-/]2[0-9]([T _][0-9]{2}:[0-9]{2}:[0-9]{2})?([.,][0-9]{1,6})?(Z| UTC| WARN)?", "[a-zA-Z][a-zA-Z0-9._-]{1,16}(:[0-9]{1,6})?", "[A-Z]{1,4}-?[0-9]{3,6}:?", "sha256|sha-256|iso-8859-1|x86_64|utf-16", "[0-9]{1,4}[.][0-9]{1,6}",
+                "2026[-/]11[-/]2[0-9]([T _][0-9]{2}:[0-9]{2}:[0-9]{2})?([.,][0-9]{1,6})?(Z| UTC| WARN)?", "[a-zA-Z][a-zA-Z0-9._-]{1,16}(:[0-9]{1,6})?", "[A-Z]{1,4}-?[0-9]{3,6}:?", "[a-f0-9]{1,12}", ":[a-f0-9]{1,4}", "[a-z][0-9a-z]{3,10}", "[0-9][0-9a-f]{5,9}", "go:[0-9]{1,3}: ", "sha256|sha-256|iso-8859-1|x86_64|utf-16", "[0-9]{1,4}[.][0-9]{1,6}",
             ], 1..8)
         ) {
             let line = parts.concat();
@@ -752,10 +786,11 @@ mod tests {
             let mut at = 0;
             while at < line.len() {
                 let end = at + line[at..].iter().take_while(|b| is_word_byte(**b)).count();
-                if line[at..end].iter().any(u8::is_ascii_digit)
-                    && let Some(word) = classify(line, at, end, at)
-                {
-                    proptest::prop_assert_eq!(Some(word), classify_with_care(line, at, end, at), "{}", parts.concat());
+                // The word before may have ended right here, or long before.
+                for floor in [at, 0] {
+                    if line[at..end].iter().any(u8::is_ascii_digit) {
+                        proptest::prop_assert_eq!(classify(line, at, end, floor), classify_with_care(line, at, end, floor), "{}", parts.concat());
+                    }
                 }
                 at = end.max(at + 1);
             }

@@ -5,11 +5,11 @@
 //! the very functions of the scan, or is a time stamp whose bytes are those of an earlier one but for its digits, whose values no
 //! rule of [`super::words`] looks at. Two lines come to one leaf if and only if they have one skeleton.
 //!
-//! A tree: each step has one step before it and any number behind it. The first one that was learnt is tried by comparing bytes; the
+//! A tree: each step has one step before it and any number behind it. Those that were learnt first are tried by comparing bytes; the
 //! others are found by hash, once the next word is known. Bounds: [`STEPS_MAX`] and [`LITERAL_BYTES_MAX`]; the guide is emptied when it is full
 //! (it is a cache: what is forgotten is learnt again).
 
-use super::bitmap::{Block, window};
+use super::bitmap::{AHEAD, Bits};
 use super::words::{self, Kind, Word, is_word_byte};
 use super::next_word;
 use hashbrown::HashTable;
@@ -23,7 +23,9 @@ const LITERAL_BYTES_MAX: usize = 1 << 20;
 const WORDS_MAX: usize = 512;
 const LINE_BYTES_MAX: usize = 16 * 1024;
 /// Stamps of different layout that are remembered for one step.
-const LAYOUTS_MAX: usize = 4;
+const LAYOUTS_MAX: usize = 8;
+/// Steps behind one that are tried by comparing bytes, before they are looked for by hash.
+const TRIES_MAX: usize = 8;
 /// Literal bytes that are compared without a loop.
 const HEAD: usize = 32;
 
@@ -60,6 +62,8 @@ struct Step {
     before: u32,
     /// The step behind it that was learnt first.
     first: u32,
+    /// The next one that was learnt behind the same step.
+    next: u32,
     /// Of an end: the next one that the same lines come to.
     twin: u32,
     kind: Option<Kind>,
@@ -97,8 +101,7 @@ pub struct Guide {
     steps: Vec<Step>,
     literals: Vec<u8>,
     layouts: Vec<Layout>,
-    /// All steps but those that were learnt first behind another.
-    others: HashTable<u32>,
+    by_hash: HashTable<u32>,
     epoch: u32,
 }
 
@@ -112,7 +115,7 @@ impl Guide {
     /// A guide that knows no way.
     #[must_use]
     pub fn new() -> Self {
-        let mut guide = Self { steps: Vec::new(), literals: Vec::new(), layouts: Vec::new(), others: HashTable::new(), epoch: 0 };
+        let mut guide = Self { steps: Vec::new(), literals: Vec::new(), layouts: Vec::new(), by_hash: HashTable::new(), epoch: 0 };
         guide.clear();
         guide
     }
@@ -164,7 +167,7 @@ impl Guide {
             if twin == NONE {
                 let twin = self.steps.len() as u32;
                 let last = &self.steps[end as usize];
-                self.steps.push(Step { first: NONE, twin: NONE, value, ..*last });
+                self.steps.push(Step { first: NONE, next: NONE, twin: NONE, value, ..*last });
                 self.steps[end as usize].twin = twin;
                 return;
             }
@@ -173,52 +176,53 @@ impl Guide {
         self.steps[end as usize].value = value;
     }
 
-    /// Follows the way of `line` as far as it is known; `words` takes the words on it. `blocks` are those of the line.
+    /// Follows the way of `line` as far as it is known; `words` takes the words on it. `bits` are those of the line.
     #[inline(always)]
-    pub(super) fn follow(&self, line: &[u8], blocks: &[Block], words: &mut Vec<Word>) -> Option<Leaf> {
+    pub(super) fn follow(&self, line: &[u8], bits: &Bits, words: &mut Vec<Word>) -> Option<Leaf> {
         let (mut step, mut at) = (ROOT, 0);
-        loop {
-            let first = self.steps[step as usize].first;
-            let next = self.steps.get(first as usize)?;
-            let start = at + next.literal_len as usize;
-            let is_here = self.stands_at(next, line, at);
-            if is_here {
-                if next.how == How::End && start == line.len() {
-                    return Some(Leaf(first));
-                }
-                if let Some(word) = self.word_at(next, line, blocks, at, start) {
-                    words.push(word);
-                    if word.start as usize == start && Some(word.kind) == next.kind {
-                        (step, at) = (first, word.end as usize);
-                    } else {
-                        step = self.find(step, Some(word.kind), &line[at..word.start as usize])?;
-                        at = word.end as usize;
-                    }
+        'steps: loop {
+            let mut index = self.steps[step as usize].first;
+            for _ in 0..TRIES_MAX {
+                let Some(next) = self.steps.get(index as usize) else { break };
+                if !self.stands_at(next, line, at) {
+                    index = next.next;
                     continue;
                 }
+                let start = at + next.literal_len as usize;
+                if next.how == How::End && start == line.len() {
+                    return Some(Leaf(index));
+                }
+                if let Some(word) = self.word_at(next, line, bits, at, start) {
+                    words.push(word);
+                    let is_it = word.start as usize == start && Some(word.kind) == next.kind;
+                    step = if is_it { index } else { self.find(step, Some(word.kind), &line[at..word.start as usize])? };
+                    at = word.end as usize;
+                    continue 'steps;
+                }
+                // It may be that a longer literal stands here, too.
+                index = next.next;
             }
-            // Another way than the one learnt first.
-            let Some(word) = next_word(line, blocks, at) else { return self.find(step, END, &line[at..]).map(Leaf) };
+            // A way that few lines go, or one whose words must be searched for.
+            let Some(word) = next_word(line, bits, at) else { return self.find(step, END, &line[at..]).map(Leaf) };
             words.push(word);
-            let literal = &line[at..word.start as usize];
-            step = if is_here { self.find(step, Some(word.kind), literal) } else { self.find_other(step, Some(word.kind), literal) }?;
+            step = self.find(step, Some(word.kind), &line[at..word.start as usize])?;
             at = word.end as usize;
         }
     }
 
     /// The digit-word of the run at `start`, when there is one and the step says where to look; `at` is the end of the word before.
     #[inline(always)]
-    fn word_at(&self, step: &Step, line: &[u8], blocks: &[Block], at: usize, start: usize) -> Option<Word> {
+    fn word_at(&self, step: &Step, line: &[u8], bits: &Bits, at: usize, start: usize) -> Option<Word> {
         if matches!(step.how, How::End | How::Search) {
             return None;
         }
-        let bits = window(blocks, start);
-        let length = bits.word.trailing_ones() as usize;
-        if length == 64 {
+        let ahead = bits.ahead(start);
+        let length = ahead.word.trailing_ones() as usize;
+        if length >= AHEAD {
             return None;
         }
         let inside = !(!0 << length);
-        let digits = bits.digit & inside;
+        let digits = ahead.digit & inside;
         if digits == 0 {
             return None;
         }
@@ -231,14 +235,14 @@ impl Guide {
             How::Stamp => {
                 for &layout in &step.layouts {
                     let Some(layout) = self.layouts.get(usize::from(layout)) else { break };
-                    if layout.fits(line, start, bits.digit) {
+                    if layout.fits(line, start, ahead.digit) {
                         return Some(Word { start: start as u32, end: (start + layout.reach - 1) as u32, kind: step.kind? });
                     }
                 }
             }
             _ => {}
         }
-        words::classify_run(line, start, end, at, bits)
+        words::classify_run(line, start, end, at, ahead)
     }
 
     /// Whether the literal bytes of the step stand at `at`.
@@ -265,17 +269,7 @@ impl Guide {
             let step = &self.steps[index as usize];
             step.before == before && step.kind == kind && self.literal(step) == literal
         };
-        let first = self.steps[before as usize].first;
-        if first != NONE && is_it(first) { Some(first) } else { self.find_other(before, kind, literal) }
-    }
-
-    /// [`Guide::find`], when it is not the one that was learnt first.
-    fn find_other(&self, before: u32, kind: Option<Kind>, literal: &[u8]) -> Option<u32> {
-        let is_it = |index: u32| {
-            let step = &self.steps[index as usize];
-            step.before == before && step.kind == kind && self.literal(step) == literal
-        };
-        self.others.find(hash(before, kind, literal), |&index| is_it(index)).copied()
+        self.by_hash.find(hash(before, kind, literal), |&index| is_it(index)).copied()
     }
 
     fn add(&mut self, before: u32, kind: Option<Kind>, literal: &[u8], how: How) -> u32 {
@@ -290,6 +284,7 @@ impl Guide {
         self.steps.push(Step {
             before,
             first: NONE,
+            next: NONE,
             twin: NONE,
             kind,
             how,
@@ -300,16 +295,25 @@ impl Guide {
             mask,
             value: 0,
         });
-        let first = &mut self.steps[before as usize].first;
-        if *first == NONE {
-            *first = index;
-        } else {
-            let Self { steps, literals, others, .. } = self;
-            let rehash = |&index: &u32| {
-                let step = &steps[index as usize];
-                hash(step.before, step.kind, &literals[step.literal_from as usize..][..step.literal_len as usize])
-            };
-            others.insert_unique(hash(before, kind, literal), index, rehash);
+        let Self { steps, literals, by_hash, .. } = self;
+        let rehash = |&index: &u32| {
+            let step = &steps[index as usize];
+            hash(step.before, step.kind, &literals[step.literal_from as usize..][..step.literal_len as usize])
+        };
+        by_hash.insert_unique(hash(before, kind, literal), index, rehash);
+        // Behind its brothers: what was learnt early is seen often.
+        let mut last = self.steps[before as usize].first;
+        if last == NONE {
+            self.steps[before as usize].first = index;
+            return index;
+        }
+        for _ in 1..TRIES_MAX {
+            let next = self.steps[last as usize].next;
+            if next == NONE {
+                self.steps[last as usize].next = index;
+                break;
+            }
+            last = next;
         }
         index
     }
@@ -336,11 +340,12 @@ impl Guide {
         self.steps.clear();
         self.literals.clear();
         self.layouts.clear();
-        self.others.clear();
+        self.by_hash.clear();
         self.epoch += 1;
         let root = Step {
             before: NONE,
             first: NONE,
+            next: NONE,
             twin: NONE,
             kind: END,
             how: How::Search,
@@ -360,7 +365,7 @@ impl Layout {
     /// and make it something else (a colour code, groups of an IPv6 address) is plain from the literal.
     fn of(line: &[u8], literal: &[u8], start: usize, end: usize) -> Option<Self> {
         let reach = end + 1 - start;
-        if !is_apart(literal, start) || reach > 64 || !matches!(line.get(end)?, b' ' | b'\t' | b']' | b')' | b'}' | b'"' | b'\'' | b'|' | b'>') {
+        if !is_apart(literal, start) || reach > AHEAD || !matches!(line.get(end)?, b' ' | b'\t' | b']' | b')' | b'}' | b'"' | b'\'' | b'|' | b'>') {
             return None;
         }
         let (mut digits, mut other, mut mask) = (0, [0; 8], [0; 8]);

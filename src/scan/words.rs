@@ -2,7 +2,7 @@
 //!
 //! Everything here is a function of the line's bytes and looks at most a few dozen bytes around the word.
 
-use super::bitmap::Block;
+use super::bitmap::{AHEAD, Ahead};
 
 /// What a digit-word looks like. Kinds of one placeholder may be several: the cache may split finer
 /// than the template, never coarser.
@@ -140,26 +140,28 @@ fn two_digits(line: &[u8], i: usize) -> bool {
 /// `floor`), or `None` when it stays literal: weak words (`eth0`, `sha256`) and codes (`ORA-12541`).
 #[must_use]
 pub fn classify(line: &[u8], start: usize, end: usize, floor: usize) -> Option<Word> {
-    let mut bits = Block::default();
-    for (i, &b) in line[start..].iter().take(64).enumerate() {
+    let mut bits = Ahead::default();
+    for (i, &b) in line[start..].iter().take(AHEAD).enumerate() {
         bits.digit |= u64::from(CLASS[b as usize] & DIGIT != 0) << i;
         bits.joint |= u64::from(CLASS[b as usize] & JOINT != 0) << i;
     }
     classify_run(line, start, end, floor, bits)
 }
 
-/// [`classify`] for a caller that knows which of the 64 bytes from `start` on are what.
+/// Longest word that is looked at by bits: behind it a port may stand.
+const GLANCE_BYTES_MAX: usize = AHEAD - 8;
+
+/// [`classify`] for a caller that knows which of the bytes from `start` on are what.
 #[inline(always)]
-pub(super) fn classify_run(line: &[u8], start: usize, end: usize, floor: usize, bits: Block) -> Option<Word> {
-    // Longer words are never common ones; behind the word a port may stand.
-    let glance = if end - start < 56 { at_a_glance(line, start, end, bits) } else { None };
+pub(super) fn classify_run(line: &[u8], start: usize, end: usize, floor: usize, bits: Ahead) -> Option<Word> {
+    let glance = if end - start <= GLANCE_BYTES_MAX { at_a_glance(line, start, end, bits) } else { None };
     glance.or_else(|| classify_with_care(line, start, end, floor))
 }
 
 /// The commonest words: a plain number, milliseconds or seconds, an IPv4 address, a UUID, a date, a long name. A shortcut only: what
 /// it says is what [`classify_with_care`] says (a test compares them), and `None` means "look closer". `ahead`: what the bytes from `start` on are.
 #[inline(always)]
-fn at_a_glance(line: &[u8], start: usize, end: usize, ahead: Block) -> Option<Word> {
+fn at_a_glance(line: &[u8], start: usize, end: usize, ahead: Ahead) -> Option<Word> {
     let text = line.get(start..end)?;
     let bits = ahead.digit & !(!0 << text.len());
     let digits = bits.trailing_ones() as usize;
@@ -236,7 +238,7 @@ fn id_at_a_glance(start: usize, text: &[u8], bits: u64, joint: u64) -> Option<Wo
 
 /// Names whose parts are joined (`pool-5-thread-22`, `mq-0.prod.internal`, `HikariPool-1`): no weak word, no code, no hex.
 #[inline(always)]
-fn name_at_a_glance(line: &[u8], start: usize, text: &[u8], ahead: Block) -> Option<Word> {
+fn name_at_a_glance(line: &[u8], start: usize, text: &[u8], ahead: Ahead) -> Option<Word> {
     let end = start + text.len();
     if start > 0 && (line[start - 1] == b';' || line[start - 1] == b'[' && start > 1 && line[start - 2] == 0x1B) {
         return None;
@@ -262,7 +264,8 @@ fn name_at_a_glance(line: &[u8], start: usize, text: &[u8], ahead: Block) -> Opt
         return None;
     }
     if !text.iter().any(|&b| CLASS[b as usize] & ALPHA != 0) {
-        return None;
+        let is_plain_uuid = text.len() == 36 && is_uuid(text) && is_hex_but_for_dashes(text) && at(line, end) != b':';
+        return is_plain_uuid.then_some(Word { start: start as u32, end: end as u32, kind: Kind::Uuid });
     }
     // `core.2275`: what stands before the last number decides.
     let digits = ahead.digit & inside;

@@ -343,14 +343,18 @@ impl RuleSet {
         if errors.is_empty() { Ok(Self::build(rules, technologies)) } else { Err(errors) }
     }
 
-    /// The rules that are compiled in, without their examples.
+    /// The rules that are compiled in, without their examples: read in a tenth of the time.
+    #[must_use]
+    pub fn for_matching() -> Self {
+        let packs: Option<Vec<parse::Pack>> = packs::sources().map(digest::pack).collect();
+        let Some(packs) = packs else { return Self::built_in() };
+        let technologies = packs.iter().filter_map(|pack| pack.technology.clone()).collect();
+        Self::build(packs.into_iter().flat_map(|pack| pack.rules).map(Arc::new).collect(), technologies)
+    }
+
+    /// The rules that are compiled in.
     #[must_use]
     pub fn built_in() -> Self {
-        let packs: Option<Vec<parse::Pack>> = packs::sources().map(digest::pack).collect();
-        if let Some(packs) = packs {
-            let technologies = packs.iter().filter_map(|pack| pack.technology.clone()).collect();
-            return Self::build(packs.into_iter().flat_map(|pack| pack.rules).map(Arc::new).collect(), technologies);
-        }
         match Self::load(packs::sources()) {
             Ok(set) => set,
             // A test loads them all, so this cannot be reached in a build that passed; without rules, words still guess.

@@ -17,8 +17,15 @@ pub(super) struct Ahead {
     pub word: u64,
     /// ASCII digits.
     pub digit: u64,
+}
+
+/// What 64 bytes are.
+#[derive(Clone, Copy, Default)]
+struct Block {
+    word: u64,
+    digit: u64,
     /// Dashes, points and underscores.
-    pub joint: u64,
+    joint: u64,
 }
 
 /// What the bytes of a line are.
@@ -45,7 +52,7 @@ impl Bits {
     }
 
     #[inline(always)]
-    fn set(&mut self, block: usize, bits: Ahead) {
+    fn set(&mut self, block: usize, bits: Block) {
         let at = block * 8;
         self.word[at..at + 8].copy_from_slice(&bits.word.to_le_bytes());
         self.digit[at..at + 8].copy_from_slice(&bits.digit.to_le_bytes());
@@ -56,7 +63,13 @@ impl Bits {
     #[inline(always)]
     pub(super) fn ahead(&self, from: usize) -> Ahead {
         let at = |bytes: &[u8]| eight(bytes, from / 8) >> (from % 8);
-        Ahead { word: at(&self.word), digit: at(&self.digit), joint: at(&self.joint) }
+        Ahead { word: at(&self.word), digit: at(&self.digit) }
+    }
+
+    /// The dashes, points and underscores from `from` on, as many bits.
+    #[inline(always)]
+    pub(super) fn joint_ahead(&self, from: usize) -> u64 {
+        eight(&self.joint, from / 8) >> (from % 8)
     }
 
     /// The first digit at or behind `from`.
@@ -162,7 +175,7 @@ impl Twin {
 fn scalar(line: &[u8], out: &mut Bits) {
     out.begin(line);
     for (index, bytes) in line.chunks(64).enumerate() {
-        let mut block = Ahead::default();
+        let mut block = Block::default();
         for (i, &b) in bytes.iter().enumerate() {
             block.word |= u64::from(is_word_byte(b)) << i;
             block.digit |= u64::from(CLASS[b as usize] & DIGIT != 0) << i;
@@ -170,13 +183,13 @@ fn scalar(line: &[u8], out: &mut Bits) {
         }
         out.set(index, block);
     }
-    out.set(out.blocks, Ahead::default());
+    out.set(out.blocks, Block::default());
 }
 
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "vector loads; every one stays inside a slice or a stack buffer")]
 mod avx2 {
-    use super::{Ahead, Bits, Guide, Leaf, Word};
+    use super::{Bits, Block, Guide, Leaf, Word};
     use std::arch::x86_64::{
         __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_set1_epi8, _mm256_setr_epi8,
         _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16,
@@ -206,7 +219,7 @@ mod avx2 {
                 // SAFETY: the line has 64 bytes at least.
                 let last = unsafe { block(line.as_ptr().add(line.len() - 64)) };
                 let shift = 64 - rest;
-                Ahead { word: last.word >> shift, digit: last.digit >> shift, joint: last.joint >> shift }
+                Block { word: last.word >> shift, digit: last.digit >> shift, joint: last.joint >> shift }
             } else {
                 let mut padded = [b' '; 64];
                 padded[..rest].copy_from_slice(line);
@@ -215,7 +228,7 @@ mod avx2 {
             };
             out.set(whole, last);
         }
-        out.set(out.blocks, Ahead::default());
+        out.set(out.blocks, Block::default());
     }
 
     /// Both in one: bits are counted and shifted by the instructions that such a CPU has for it.
@@ -233,11 +246,11 @@ mod avx2 {
     /// 64 bytes must be readable at `from`; the CPU must have AVX2.
     #[target_feature(enable = "avx2")]
     #[inline]
-    unsafe fn block(from: *const u8) -> Ahead {
+    unsafe fn block(from: *const u8) -> Block {
         // SAFETY: the caller promises 64 readable bytes; the loads need no alignment.
         let (low, high) = unsafe { (half(_mm256_loadu_si256(from.cast())), half(_mm256_loadu_si256(from.add(32).cast()))) };
         let both = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
-        Ahead { word: !both(low.0, high.0), digit: both(low.1, high.1), joint: !both(low.2, high.2) }
+        Block { word: !both(low.0, high.0), digit: both(low.1, high.1), joint: !both(low.2, high.2) }
     }
 
     /// Of 32 bytes: those that are no word bytes, the digits, those that join no words.
@@ -287,15 +300,12 @@ mod tests {
             Twin::Scalar.fill(&[b'-'; 500], &mut slow);
             Twin::detect().fill(&line, &mut fast);
             Twin::Scalar.fill(&line, &mut slow);
-            let sure = |ahead: Ahead| Ahead { word: ahead.word << 7, digit: ahead.digit << 7, joint: ahead.joint << 7 };
+            let sure = |ahead: Ahead, joint: u64| (ahead.word << 7, ahead.digit << 7, joint << 7);
             for from in 0..=line.len() {
-                let bits = line[from..].iter().take(AHEAD).enumerate().fold(Ahead::default(), |bits, (i, &b)| Ahead {
-                    word: bits.word | u64::from(is_word_byte(b)) << i,
-                    digit: bits.digit | u64::from(b.is_ascii_digit()) << i,
-                    joint: bits.joint | u64::from(matches!(b, b'-' | b'.' | b'_')) << i,
-                });
-                prop_assert_eq!(sure(fast.ahead(from)), sure(bits));
-                prop_assert_eq!(sure(slow.ahead(from)), sure(bits));
+                let bits = |is: &dyn Fn(u8) -> bool| line[from..].iter().take(AHEAD).enumerate().fold(0, |bits, (i, &b)| bits | u64::from(is(b)) << i);
+                let expected = sure(Ahead { word: bits(&is_word_byte), digit: bits(&|b| b.is_ascii_digit()) }, bits(&|b| matches!(b, b'-' | b'.' | b'_')));
+                prop_assert_eq!(sure(fast.ahead(from), fast.joint_ahead(from)), expected);
+                prop_assert_eq!(sure(slow.ahead(from), slow.joint_ahead(from)), expected);
                 prop_assert_eq!(fast.next_digit(from), line[from..].iter().position(u8::is_ascii_digit).map(|at| from + at));
             }
         }

@@ -50,6 +50,8 @@ enum How {
     Run,
     /// Such a run; when it is a number, the literal bytes do not make it something else.
     Number,
+    /// Such a run; when it is a name whose parts are joined, the literal bytes do not make it something else.
+    Name,
     /// Such a run, and the beginning of a stamp.
     Stamp,
     /// By looking at everything.
@@ -91,6 +93,18 @@ struct Layout {
 
 /// Lengths of numbers that are neither dates nor counts of seconds: one bit each.
 const ORDINARY_LENGTHS: u64 = !(1 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 13 | 1 << 16 | 1 << 19);
+
+/// Letters that neither a hex number nor a weak word nor a code begins with: bit `i` stands for the `i`-th letter.
+const PLAIN_INITIALS: u32 = {
+    let (mut bits, mut letter) = (0, b'g');
+    while letter <= b'z' {
+        if !matches!(letter, b'i' | b's' | b'u' | b'x') {
+            bits |= 1 << (letter & 31);
+        }
+        letter += 1;
+    }
+    bits
+};
 
 /// No layout.
 const BLANK: u16 = u16::MAX;
@@ -232,6 +246,15 @@ impl Guide {
             How::Number if digits == inside && ORDINARY_LENGTHS >> length & 1 == 1 && !matches!(line.get(end), Some(b':' | b'/')) => {
                 return Some(Word { start: start as u32, end: end as u32, kind: Kind::Num });
             }
+            How::Name => {
+                let joint = bits.joint_ahead(start) & inside;
+                // How many digits it ends with, and what stands before them.
+                let number = (digits << (64 - length)).leading_ones() as usize;
+                let is_plain = PLAIN_INITIALS >> (line[start] & 31) & 1 == 1 && line[start].is_ascii_lowercase() && joint != 0;
+                if is_plain && joint >> (length - 1) == 0 && line.get(end) != Some(&b':') && (number == 0 || line[end - number - 1] != b'.') {
+                    return Some(Word { start: start as u32, end: end as u32, kind: Kind::Id });
+                }
+            }
             How::Stamp => {
                 for &layout in &step.layouts {
                     let Some(layout) = self.layouts.get(usize::from(layout)) else { break };
@@ -242,7 +265,7 @@ impl Guide {
             }
             _ => {}
         }
-        words::classify_run(line, start, end, at, ahead)
+        words::classify_run(line, start, end, at, bits)
     }
 
     /// Whether the literal bytes of the step stand at `at`.
@@ -421,6 +444,7 @@ fn how(line: &[u8], at: usize, word: &Word) -> How {
     }
     match word.kind {
         Kind::Num if is_apart(literal, start) => How::Number,
+        Kind::Id if is_apart(literal, start) => How::Name,
         Kind::Stamp | Kind::Time => How::Stamp,
         _ => How::Run,
     }

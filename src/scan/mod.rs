@@ -135,7 +135,7 @@ fn next_word(line: &[u8], bits: &Bits, from: usize) -> Option<Word> {
         // A word may have ended inside this run (widened ones, colour codes): what is left of it is a run of its own.
         let start = bits.run_start(digit).max(at);
         let end = bits.run_end(digit).min(line.len());
-        if let Some(word) = words::classify_run(line, start, end, from, bits.ahead(start)) {
+        if let Some(word) = words::classify_run(line, start, end, from, bits) {
             return Some(word);
         }
         at = end;

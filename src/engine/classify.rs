@@ -96,7 +96,7 @@ pub(super) fn rules_of(rules: Option<&Arc<RuleSet>>) -> Arc<RuleSet> {
 /// The packs that are compiled in, read once per process.
 fn built_in() -> Arc<RuleSet> {
     static RULES: OnceLock<Arc<RuleSet>> = OnceLock::new();
-    Arc::clone(RULES.get_or_init(|| Arc::new(RuleSet::built_in())))
+    Arc::clone(RULES.get_or_init(|| Arc::new(RuleSet::for_matching())))
 }
 
 #[cfg(test)]

@@ -586,8 +586,12 @@ impl Engine {
                 }
                 return self.pass_through(stream, text.arrival, text.place, text.raw, text.lines, sink);
             }
-            let streaming = at_hand.streaming.take();
-            self.finish_streaming(stream, streaming, sink);
+            if streaming.parts.is_empty() {
+                at_hand.streaming = None;
+            } else {
+                let streaming = at_hand.streaming.take();
+                self.finish_streaming(stream, streaming, sink);
+            }
         }
         self.begin_record(stream, lane, shape_index, text, pid, sink);
     }

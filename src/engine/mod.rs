@@ -205,6 +205,7 @@ pub struct Engine {
     collapse: Collapse,
     storms: StormStage,
     accounting: Accounting,
+    fingerprints_evicted: u64,
     /// For instances that are put together from host and pid.
     instance: Vec<u8>,
 }
@@ -227,6 +228,7 @@ impl Engine {
             collapse: Collapse::new(&options, if options.mask_secrets { secrets::mask } else { |text| Cow::Borrowed(text) }),
             storms: StormStage::new(&options),
             accounting: Accounting::default(),
+            fingerprints_evicted: 0,
             instance: Vec::new(),
             options,
         }
@@ -407,6 +409,24 @@ impl Engine {
     #[must_use]
     pub fn busiest(&self, limit: usize) -> Vec<(Arc<Fingerprint>, u64, f64)> {
         self.collapse.busiest(limit).into_iter().map(|busy| (busy.fingerprint, busy.absorbed, busy.per_second)).collect()
+    }
+
+    /// Fingerprints that are known now.
+    #[must_use]
+    pub fn fingerprints_active(&self) -> usize {
+        self.fingerprints.len()
+    }
+
+    /// Fingerprints that were forgotten because there were too many.
+    #[must_use]
+    pub const fn fingerprints_evicted(&self) -> u64 {
+        self.fingerprints_evicted
+    }
+
+    /// Windows that are open.
+    #[must_use]
+    pub const fn windows_open(&self) -> usize {
+        self.collapse.open_windows()
     }
 
     /// Storms that go on now, in the order in which they fired.
@@ -636,8 +656,9 @@ impl Engine {
     /// Makes a fingerprint known; when the table is full, the coldest are flushed and forgotten first.
     fn slot_of(&mut self, fingerprint: &Arc<Fingerprint>, sink: &mut dyn Sink) -> Slot {
         if self.fingerprints.is_full() {
-            let Self { fingerprints, collapse, storms, accounting, .. } = self;
+            let Self { fingerprints, collapse, storms, accounting, fingerprints_evicted, .. } = self;
             fingerprints.forget_coldest(|index| {
+                *fingerprints_evicted += 1;
                 collapse.forget_fingerprint(index, &mut |closed| emit(accounting, sink, closed));
                 storms.forget(index);
             });

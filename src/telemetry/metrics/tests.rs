@@ -22,6 +22,8 @@ impl Collects for Others {
         samples.add(&family::OUTPUT_REQUESTS, &["loki", "timeout"], 1);
         samples.add(&family::FILES_OPEN, &["files"], 2);
         samples.add(&family::FILES_KNOWN, &["files"], 5);
+        samples.add(&family::FILES_WAITING, &["files"], 0);
+        samples.add(&family::FILE_ERRORS, &["files"], 0);
         samples.add(&family::FILE_LAG, &["files"], 0);
         samples.add(&family::ROTATIONS, &["files", "renamed"], 0);
     }

@@ -253,9 +253,9 @@ mod tests {
             bursts.advance(second);
         }
         bursts.drain();
-        let told = bursts.take().map(|burst| {
-            (burst.onset.second(), burst.end.second(), burst.records, burst.peak_per_second, burst.baseline.round() as i64)
-        });
+        let told = bursts
+            .take()
+            .map(|burst| (burst.onset.second(), burst.end.second(), burst.records, burst.peak_per_second, burst.baseline.round() as i64));
         told.collect()
     }
 

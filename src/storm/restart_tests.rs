@@ -38,7 +38,6 @@ impl Run {
             late: false,
             lines: 1,
             raw: b"x\n",
-            place: crate::record::Place::default(),
             instance: Some(name.as_bytes()),
             instance_hash: crate::diagnosis::spread(instance),
             worker_hash: crate::diagnosis::spread(instance),

@@ -32,6 +32,7 @@ impl Run {
             index: FingerprintIndex(which as u32),
             stream: StreamId(0),
             arrival: at,
+            place: Default::default(),
             working: at,
             event: None,
             feeds_rate: true,

@@ -434,5 +434,6 @@ fn add(a: Accounting, b: Accounting) -> Accounting {
         odd_lines: a.odd_lines + b.odd_lines,
         evictions: a.evictions + b.evictions,
         late_records: a.late_records + b.late_records,
+        lost_at_source: a.lost_at_source + b.lost_at_source,
     }
 }

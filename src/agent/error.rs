@@ -4,6 +4,7 @@ use crate::config::Mistakes;
 use crate::inputs::syslog::BindError;
 use crate::outputs::OutputError;
 use crate::store::{Remedy, StoreError};
+use crate::telemetry::TelemetryError;
 use std::io;
 
 /// Why the agent does not start (or does not go on after a reload).
@@ -18,6 +19,9 @@ pub enum AgentError {
     /// An address of a syslog input.
     #[error("{0}")]
     Bind(#[from] BindError),
+    /// Metrics, health, API.
+    #[error("{0}")]
+    Telemetry(#[from] TelemetryError),
     /// An output.
     #[error("{0}")]
     Output(#[from] OutputError),
@@ -36,7 +40,7 @@ impl AgentError {
         match self {
             Self::Config(_) | Self::Output(_) => true,
             Self::Store(error) => error.remedy() == Remedy::Stop && !matches!(error, StoreError::Locked { .. }),
-            Self::Bind(_) | Self::Runtime(_) | Self::Engine => false,
+            Self::Bind(_) | Self::Telemetry(_) | Self::Runtime(_) | Self::Engine => false,
         }
     }
 }

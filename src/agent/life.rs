@@ -3,14 +3,18 @@
 use super::inputs::Inputs;
 use super::outputs::Outputs;
 use super::pipeline::Pipeline;
+use super::reporter::Reporter;
 use super::signals::{Signals, Told};
 use super::thread::EngineThread;
 use super::{AgentError, reload};
 use crate::clock;
-use crate::config::{Config, Loaded, Sources};
+use crate::config::{Loaded, Sources};
 use crate::engine;
 use crate::inputs::event::Feeder;
 use crate::store::{Note, Reader, Store};
+use crate::telemetry::metrics::{FileCounters, OutputCounters};
+use crate::telemetry::status::ReloadStatus;
+use crate::telemetry::{Publisher, Subscriber, http, systemd};
 use rapidhash::v3::rapidhash_v3;
 use std::path::Path;
 use std::sync::Arc;
@@ -45,13 +49,15 @@ pub(super) struct Life {
     drained: oneshot::Receiver<()>,
     gives_up_inputs: Arc<AtomicBool>,
     engine: std::thread::JoinHandle<Store>,
+    /// Serves until it is dropped.
+    _server: http::Server,
 }
 
 impl Life {
     /// Opens the store, goes on where it was left, starts everything.
-    pub(super) async fn begin(loaded: Loaded) -> Result<Self, AgentError> {
+    pub(super) async fn begin(loaded: Loaded, publisher: &Publisher, subscriber: &Subscriber) -> Result<Self, AgentError> {
         let content_hash = loaded.content_hash;
-        let config = loaded.config;
+        let mut config = loaded.config;
         let now = clock::now();
         let (mut store, mut recovered) = Store::open(&config.store, now)?;
         match &recovered.note {
@@ -77,9 +83,25 @@ impl Life {
         let gives_up_inputs = Arc::<AtomicBool>::default();
         let inputs = Inputs::start(&config, &positions, feeder).await?;
         let config_inputs = config.inputs.len();
-        let Config { outputs, store: store_options, commit_every, stop_within, reload_every, .. } = config;
-        let outputs = Outputs::start(outputs, &store_options.directory, &cursors, &news, &progress_sender)?;
+        let server = http::serve(
+            http::Options {
+                listen: config.telemetry.listen,
+                api_listen: config.telemetry.api_listen,
+                api_token: config.telemetry.api_token.take(),
+                hosts: vec![config.node.clone()],
+                ..http::Options::default()
+            },
+            subscriber,
+        )?;
+        let (commit_every, stop_within, reload_every) = (config.commit_every, config.stop_within, config.reload_every);
+        let outputs = Outputs::start(std::mem::take(&mut config.outputs), &config.store.directory, &cursors, &news, &progress_sender)?;
         drop(progress_sender);
+        for (name, counters) in &outputs.counters {
+            publisher.collect_from(Arc::new(OutputCounters::new(name, Arc::clone(counters))));
+        }
+        for (name, counters) in &inputs.files {
+            publisher.collect_from(Arc::new(FileCounters::new(name, Arc::clone(counters))));
+        }
         let thread = EngineThread {
             pipeline,
             store,
@@ -90,12 +112,22 @@ impl Life {
             drained: Some(drained_sender),
             gives_up_inputs: Arc::clone(&gives_up_inputs),
             commit_every,
-            publish: Box::new(|_, _, _| ()),
+            reporter: Reporter {
+                publisher: publisher.clone(),
+                node: config.node.clone(),
+                directory: config.store.directory.clone(),
+                store_bytes_max: config.store.bytes_max,
+                reload: ReloadStatus { is_ok: true, succeeded_at: now },
+                watchdog: systemd::watchdog(),
+                queues: Vec::new(),
+                queues_at: None,
+            },
         };
         let runtime = Handle::current();
         let engine = std::thread::Builder::new().name("engine".into()).spawn(move || thread.run(&runtime)).map_err(AgentError::Runtime)?;
+        systemd::ready(&format!("{config_inputs} inputs, {} outputs", outputs.counters.len()));
         tracing::info!("squelch {} runs on {} inputs and {} outputs", env!("CARGO_PKG_VERSION"), config_inputs, outputs.counters.len());
-        Ok(Self { content_hash, reload_every, stop_within, inputs, outputs, drained, gives_up_inputs, engine })
+        Ok(Self { content_hash, reload_every, stop_within, inputs, outputs, drained, gives_up_inputs, engine, _server: server })
     }
 
     /// Runs until a signal, another configuration, or the end of all input; then ends everything in order.
@@ -139,7 +171,12 @@ impl Life {
     }
 
     async fn end(mut self, is_reload: bool) -> Result<(), AgentError> {
-        let deadline = tokio::time::Instant::now() + self.stop_within;
+        let deadline = clock::monotonic_in_tokio() + self.stop_within;
+        if is_reload {
+            systemd::reloading()
+        } else {
+            systemd::stopping()
+        }
         self.inputs.stop();
         let over = async {
             self.inputs.ended().await;
@@ -152,7 +189,7 @@ impl Life {
             tracing::warn!("inputs or commits take longer than {:?}: what is not committed is read again after the next start", self.stop_within);
             self.gives_up_inputs.store(true, Ordering::Relaxed);
         }
-        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+        let left = deadline.saturating_duration_since(clock::monotonic_in_tokio());
         self.outputs.end(if is_reload { left.min(RELOAD_WITHIN) } else { left }).await;
         drop(self.outputs);
         let engine = self.engine;

@@ -15,6 +15,7 @@ mod life;
 mod outgoing;
 mod outputs;
 mod pipeline;
+mod reporter;
 mod signals;
 mod streams;
 mod thread;
@@ -22,6 +23,7 @@ mod thread;
 pub use error::AgentError;
 
 use crate::config::{self, Loaded};
+use crate::telemetry;
 use life::{Ending, Life};
 use signals::Signals;
 use std::path::Path;
@@ -43,13 +45,14 @@ pub fn run(path: Option<&Path>, loaded: Loaded) -> Result<(), AgentError> {
 
 async fn live(path: Option<&Path>, mut loaded: Loaded) -> Result<(), AgentError> {
     let mut signals = Signals::listen().map_err(AgentError::Runtime)?;
+    let (publisher, subscriber) = telemetry::status::channel();
     let mut is_first = true;
     loop {
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
         let sources = loaded.sources.clone();
-        let life = match Life::begin(loaded).await {
+        let life = match Life::begin(loaded, &publisher, &subscriber).await {
             Ok(life) => life,
             // The first start is somebody's who looks; later ones are nobody's, but a supervisor's.
             Err(error) if is_first => return Err(error),
@@ -61,7 +64,10 @@ async fn live(path: Option<&Path>, mut loaded: Loaded) -> Result<(), AgentError>
         is_first = false;
         match life.until_told(path, sources, &mut signals).await? {
             Ending::Stopped => return Ok(()),
-            Ending::Reload(next) => loaded = *next,
+            Ending::Reload(next) => {
+                publisher.collect_from_nobody();
+                loaded = *next;
+            }
         }
         tracing::info!("going on with the new configuration");
     }

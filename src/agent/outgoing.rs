@@ -4,8 +4,10 @@ use crate::collapse::summary::Summary;
 use crate::collapse::{Closed, Plain};
 use crate::engine::{Forwarded, Sink};
 use crate::outputs::json::JsonEncoder;
+use crate::record::Class;
 use crate::store::{RecordKind, Records};
-use crate::storm::StormEvent;
+use crate::storm::{Burst, StormEvent};
+use crate::telemetry::{Retries, Tally};
 
 /// Records since the last commit, encoded.
 #[derive(Debug, Default)]
@@ -15,6 +17,10 @@ pub(super) struct Outgoing {
     index: Vec<(RecordKind, u32)>,
     /// An alert is among them: commit at once.
     pub is_urgent: bool,
+    /// Records per fingerprint, for metrics.
+    pub tally: Tally,
+    /// What metrics say of retries.
+    pub retries: Retries,
 }
 
 impl Outgoing {
@@ -65,14 +71,27 @@ fn forwarded<'a>(plain: &Plain<'a>) -> Forwarded<'a> {
 
 impl Sink for Outgoing {
     fn forward(&mut self, record: &Forwarded<'_>) {
+        if let Some(fingerprint) = record.fingerprint.filter(|fingerprint| fingerprint.class != Class::None && !record.would_absorb) {
+            self.tally.settle(fingerprint.id(), fingerprint.class, &fingerprint.template, 1);
+        }
         self.encoder.forward(record);
         self.close(RecordKind::Line);
     }
     fn summary(&mut self, summary: &Summary) {
+        let fingerprint = &summary.fingerprint;
+        self.tally.settle(fingerprint.id(), fingerprint.class, &fingerprint.template, summary.count);
+        if let Some(gaps) = &summary.intervals {
+            self.retries.add_gaps(fingerprint.class, gaps);
+        }
         self.encoder.summary(summary);
         self.close(RecordKind::Summary);
     }
+    fn burst(&mut self, burst: &Burst) {
+        self.encoder.burst(burst);
+        self.close(RecordKind::Burst);
+    }
     fn storm(&mut self, event: &StormEvent, absorbed: u64) {
+        self.retries.note_storm(event);
         self.encoder.storm(event, absorbed);
         self.close(RecordKind::Storm);
         self.is_urgent = true;

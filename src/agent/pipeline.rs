@@ -8,6 +8,7 @@ use crate::inputs::event::{Data, Event, LostReason, Position, StreamInfo, Stream
 use crate::outputs::StreamName;
 use crate::record::{Place, StreamId};
 use crate::store::{Commit, Committed, HeldLines, OpenWindow, Progress, RecordKind, Records, Recovered, Store, StoreError};
+use crate::telemetry::retries::RetryStatus;
 use crate::time::{SECOND, UnixNanos};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub(super) struct Pipeline {
     generation: u64,
     positions: BTreeMap<Box<str>, Box<[u8]>>,
     forgotten: BTreeSet<Box<str>>,
+    /// Every position that the store has: what is written into a store that has to be begun anew.
+    all_positions: BTreeMap<Box<str>, Box<[u8]>>,
     progress: Vec<Progress>,
     /// Numbers of the windows in the store.
     windows_stored: BTreeSet<u64>,
@@ -45,6 +48,9 @@ pub(super) struct Pipeline {
     started: UnixNanos,
     has_orphans: bool,
     pub lost: Lost,
+    inputs: BTreeMap<&'static str, (u64, u64)>,
+    /// Open windows were counted for the commit that was made last.
+    has_windows_to_tell: bool,
 }
 
 /// Whose held lines they are, and where the first stood: so that record ids stay the same.
@@ -84,6 +90,7 @@ impl Pipeline {
             generation: recovered.generation,
             positions: BTreeMap::new(),
             forgotten: BTreeSet::new(),
+            all_positions: recovered.positions.iter().map(|position| (position.key.clone(), position.value.clone())).collect(),
             progress: Vec::new(),
             windows_stored: BTreeSet::new(),
             windows_recovered: Vec::new(),
@@ -95,6 +102,8 @@ impl Pipeline {
             started: now,
             has_orphans: !recovered.held.is_empty(),
             lost: LostReason::ALL.iter().map(|reason| (*reason, (0, 0))).collect(),
+            inputs: BTreeMap::new(),
+            has_windows_to_tell: false,
         };
         this.close_windows_of_the_last_run(std::mem::take(&mut recovered.windows));
         if let Some(storms) = recovered.storms.take() {
@@ -205,7 +214,9 @@ impl Pipeline {
             return;
         };
         let id = stream.id;
-        stream.bytes += data.bytes.len() as u64;
+        let read = self.inputs.entry(kind_of(&stream.info.key)).or_default();
+        read.0 += memchr::memchr_iter(b'\n', &data.bytes).count() as u64 + u64::from(data.ends_line && !data.bytes.is_empty());
+        read.1 += data.bytes.len() as u64;
         self.engine.feed_at(id, data.arrival, data.place, &data.bytes, &mut self.out);
         if data.ends_line {
             self.engine.end_stream(id, data.arrival, &mut self.out);
@@ -265,6 +276,19 @@ impl Pipeline {
         add(self.base, self.engine.accounting())
     }
 
+    /// What metrics say of retries, `uptime` after the start. Called after a commit.
+    pub(super) fn retries(&mut self, uptime: std::time::Duration) -> RetryStatus {
+        if std::mem::take(&mut self.has_windows_to_tell) {
+            self.out.tally.tell(&mut self.out.retries, uptime);
+        }
+        self.out.retries.status(uptime)
+    }
+
+    /// Lines and bytes read since the start, by kind of input.
+    pub(super) const fn inputs(&self) -> &BTreeMap<&'static str, (u64, u64)> {
+        &self.inputs
+    }
+
     /// Streams that are open.
     pub(super) fn streams(&self) -> usize {
         self.streams.len()
@@ -283,6 +307,12 @@ impl Pipeline {
             Ok(_) => {
                 self.windows_stored = std::mem::take(&mut prepared.windows_open);
                 self.totals_stored = prepared.totals;
+                for position in prepared.positions.drain(..) {
+                    self.all_positions.insert(position.key, position.value);
+                }
+                for key in &prepared.forgotten {
+                    self.all_positions.remove(key);
+                }
                 self.is_dirty = false;
             }
             Err(error) => {
@@ -296,6 +326,17 @@ impl Pipeline {
             }
         }
         result
+    }
+
+    /// The store was begun anew and knows nothing: the next commit writes all that it should know. Batches that no output had yet are gone.
+    pub(super) fn tell_everything(&mut self) {
+        if let Some(prepared) = &mut self.prepared {
+            let mut positions = self.all_positions.clone();
+            positions.extend(prepared.positions.drain(..).map(|position| (position.key, position.value)));
+            positions.retain(|key, _| !prepared.forgotten.contains(key));
+            prepared.positions = positions.into_iter().map(|(key, value)| Position { key, value }).collect();
+            prepared.storms = Some(self.storms_stored.clone());
+        }
     }
 
     fn prepare(&mut self) -> Prepared {
@@ -330,11 +371,13 @@ impl Pipeline {
         let (mut changed, mut open) = (Vec::new(), BTreeSet::new());
         engine.open_windows(&mut |window| {
             open.insert(window.number);
+            out.tally.open(window.fingerprint.id(), window.fingerprint.class, &window.fingerprint.template, window.count);
             if let Some(closed) = window.changed {
                 let (kind, json) = out.encode_apart(&closed);
                 changed.push(OpenWindow { key: window_key(*generation, window.number), json, kind, lines: closed.lines() });
             }
         });
+        self.has_windows_to_tell = true;
         (changed, open)
     }
 
@@ -347,6 +390,11 @@ impl Pipeline {
         });
         held
     }
+}
+
+/// The kind of input that a stream's key begins with.
+fn kind_of(key: &str) -> &'static str {
+    ["file", "pod", "journal", "syslog", "stdin"].into_iter().find(|kind| key.starts_with(kind)).unwrap_or("other")
 }
 
 /// Unique over all runs of a store.
@@ -386,5 +434,6 @@ fn add(a: Accounting, b: Accounting) -> Accounting {
         odd_lines: a.odd_lines + b.odd_lines,
         evictions: a.evictions + b.evictions,
         late_records: a.late_records + b.late_records,
+        lost_at_source: a.lost_at_source + b.lost_at_source,
     }
 }

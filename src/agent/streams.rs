@@ -13,8 +13,6 @@ pub(super) struct Stream {
     pub info: Arc<StreamInfo>,
     /// Streams of inputs that feed it: two for a moment when a file is rotated, none when only held lines of the last run were fed.
     feeders: u32,
-    /// Lines read, for metrics by input.
-    pub bytes: u64,
 }
 
 /// All streams that are open. Bounded by the engine's own bound: beyond it streams share one.
@@ -33,7 +31,7 @@ impl Streams {
         let stream = self.by_key.entry(info.key.clone()).or_insert_with(|| {
             is_new = true;
             let id = engine.open_stream(&info.label, is_backlog, info.is_instance);
-            Stream { id, info: Arc::clone(info), feeders: 0, bytes: 0 }
+            Stream { id, info: Arc::clone(info), feeders: 0 }
         });
         stream.info = Arc::clone(info);
         stream.feeders += u32::from(number.is_some() && !is_attached);

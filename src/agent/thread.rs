@@ -1,9 +1,10 @@
 //! The engine thread: takes events, lets time pass, commits. The only place where the engine meets a clock, and the only writer of the store.
 
 use super::pipeline::Pipeline;
+use super::reporter::Reporter;
 use crate::clock;
 use crate::inputs::event::Event;
-use crate::store::{BatchNumber, Progress, Store, StoreError};
+use crate::store::{BatchNumber, Note, Progress, Remedy, Store, StoreError};
 use crate::time::UnixNanos;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,9 +21,6 @@ const RETRY_CAP: Duration = Duration::from_secs(10);
 /// The loop turns at least this often: it is what the watchdog and `/livez` look at.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// What the thread tells after each commit (or failed one).
-pub(super) type Publish = Box<dyn FnMut(&Pipeline, &Store, &Committing) + Send>;
-
 /// How the last commit went.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Committing {
@@ -34,8 +32,18 @@ pub(super) struct Committing {
     pub last_error: Option<String>,
     /// When a commit succeeded last.
     pub last_success: Option<UnixNanos>,
-    /// Times a store was begun anew because its file was gone or broken.
+    /// Times a store was made anew because its file was gone or broken.
     pub recreated: u64,
+    /// Commits that succeeded.
+    pub successes: u64,
+    /// How long the last one took, seconds.
+    pub last_seconds: f64,
+    /// Bytes that the store takes.
+    pub bytes: u64,
+    /// The store, or its disk, is full.
+    pub is_full: bool,
+    /// Records given up for want of room, by kind.
+    pub dropped: [u64; 4],
 }
 
 /// The thread's own.
@@ -53,7 +61,7 @@ pub(super) struct EngineThread {
     /// Set when inputs that do not end are waited for no longer.
     pub gives_up_inputs: Arc<AtomicBool>,
     pub commit_every: Duration,
-    pub publish: Publish,
+    pub reporter: Reporter,
 }
 
 /// What came in.
@@ -70,9 +78,10 @@ impl EngineThread {
     pub(super) fn run(mut self, runtime: &Handle) -> Store {
         let (mut inputs_ended, mut outputs_ended) = (false, false);
         let mut committing = Committing::default();
-        let mut commit_at = Instant::now() + self.commit_every;
+        let mut commit_at = clock::monotonic() + self.commit_every;
         while !(inputs_ended && outputs_ended) {
             let came = runtime.block_on(self.next(commit_at, inputs_ended, outputs_ended));
+            self.reporter.turned();
             match came {
                 Came::Event(event) => self.take_events(event),
                 Came::Progress(Progress::Gone { output }) => self.forget_output(&output),
@@ -80,7 +89,7 @@ impl EngineThread {
                 Came::InputsEnded => {
                     inputs_ended = true;
                     self.pipeline.stop(clock::now());
-                    commit_at = Instant::now();
+                    commit_at = clock::monotonic();
                 }
                 Came::OutputsEnded => outputs_ended = true,
                 Came::Time => {}
@@ -91,9 +100,9 @@ impl EngineThread {
             if !inputs_ended && self.gives_up_inputs.load(Ordering::Relaxed) {
                 self.events.close();
             }
-            let is_due = Instant::now() >= commit_at || (self.pipeline.is_urgent() && !self.pipeline.is_blocked());
+            let is_due = clock::monotonic() >= commit_at || (self.pipeline.is_urgent() && !self.pipeline.is_blocked());
             if is_due {
-                commit_at = Instant::now() + self.commit(&mut committing);
+                commit_at = clock::monotonic() + self.commit(&mut committing, inputs_ended);
             }
             if inputs_ended
                 && !self.pipeline.is_dirty()
@@ -103,7 +112,7 @@ impl EngineThread {
                 let _ = drained.send(());
             }
         }
-        self.commit(&mut committing);
+        self.commit(&mut committing, true);
         self.store
     }
 
@@ -111,11 +120,11 @@ impl EngineThread {
     async fn next(&mut self, commit_at: Instant, inputs_ended: bool, outputs_ended: bool) -> Came {
         let wakeup = self.pipeline.engine.next_wakeup().map(|at| {
             let wait = at.since(clock::now()).max(0);
-            Instant::now() + Duration::from_nanos(wait.unsigned_abs())
+            clock::monotonic() + Duration::from_nanos(wait.unsigned_abs())
         });
         let is_blocked = self.pipeline.is_blocked();
-        let until = if self.pipeline.is_dirty() || is_blocked { commit_at } else { Instant::now() + BEAT };
-        let until = wakeup.filter(|_| !is_blocked).map_or(until, |wakeup| wakeup.min(until)).min(Instant::now() + BEAT);
+        let until = if self.pipeline.is_dirty() || is_blocked { commit_at } else { clock::monotonic() + BEAT };
+        let until = wakeup.filter(|_| !is_blocked).map_or(until, |wakeup| wakeup.min(until)).min(clock::monotonic() + BEAT);
         tokio::select! {
             biased;
             progress = self.progress.recv(), if !outputs_ended => progress.map_or(Came::OutputsEnded, Came::Progress),
@@ -145,17 +154,21 @@ impl EngineThread {
     }
 
     /// Commits if there is anything to. Returns when to come again.
-    fn commit(&mut self, committing: &mut Committing) -> Duration {
+    fn commit(&mut self, committing: &mut Committing, is_stopping: bool) -> Duration {
         if !self.pipeline.is_dirty() {
-            (self.publish)(&self.pipeline, &self.store, committing);
+            self.reporter.publish(&mut self.pipeline, committing, is_stopping);
             return self.commit_every;
         }
+        let started = clock::monotonic();
         let wait = match self.pipeline.commit(&mut self.store) {
             Ok(committed) => {
                 if committing.failures > 0 {
                     tracing::info!("the store takes records again after {} failed commits: reading goes on", committing.failures);
                 }
                 committing.failures = 0;
+                committing.successes += 1;
+                (committing.bytes, committing.is_full) = (committed.bytes, committed.full);
+                committing.dropped = self.store.dropped().records;
                 committing.last_success = Some(clock::now());
                 if let Some(batch) = committed.batch {
                     self.news.send_replace(batch);
@@ -164,14 +177,37 @@ impl EngineThread {
             }
             Err(error) => self.commit_failed(&error, committing),
         };
-        (self.publish)(&self.pipeline, &self.store, committing);
+        committing.last_seconds = clock::monotonic().saturating_duration_since(started).as_secs_f64();
+        self.reporter.publish(&mut self.pipeline, committing, is_stopping);
         wait
+    }
+
+    /// Makes a store anew whose file is gone or broken. Says whether there is one again.
+    fn recreate(&mut self, committing: &mut Committing) -> bool {
+        match self.store.recreate(clock::now()) {
+            Ok(note) => {
+                committing.recreated += 1;
+                tracing::error!("{note}");
+                if matches!(note, Note::Lost | Note::SetAside { .. }) {
+                    self.pipeline.tell_everything();
+                }
+                true
+            }
+            Err(error) => {
+                tracing::debug!("the store cannot be made anew yet: {error}");
+                false
+            }
+        }
     }
 
     fn commit_failed(&mut self, error: &StoreError, committing: &mut Committing) -> Duration {
         let text = error.to_string();
         if committing.last_error.as_ref() != Some(&text) || committing.failures == 0 {
             tracing::error!("cannot commit: {text}; nothing is read until it can, nothing is lost");
+        }
+        committing.is_full = matches!(error, StoreError::Full(_));
+        if error.remedy() == Remedy::Recreate && self.recreate(committing) {
+            return Duration::ZERO;
         }
         committing.failures += 1;
         committing.failures_total += 1;

@@ -45,6 +45,13 @@ pub fn number(text: &[u8]) -> Option<i64> {
 /// it (`delay_ms=`), and is `None` without one.
 #[must_use]
 pub fn delay_ns(text: &[u8], key: &[u8]) -> Option<i64> {
+    // The commonest: a whole number of milliseconds or seconds.
+    if let [digits @ .., b's'] = text {
+        let (digits, unit) = if let [digits @ .., b'm'] = digits { (digits, 1_000_000) } else { (digits, 1_000_000_000) };
+        if let (Some(value), Some(b'0'..=b'9')) = (number(digits), digits.first()) {
+            return value.checked_mul(unit);
+        }
+    }
     let mut rest = text.trim_ascii();
     let mut total = 0i64;
     if rest.is_empty() {

@@ -5,7 +5,7 @@ use crate::fingerprint::group::{GroupIndex, Groups};
 use crate::fingerprint::{Fingerprint, template, trace};
 use crate::framing::join::{self, JoinState, Part};
 use crate::record::{Class, ClassSource, FingerprintId, Severity};
-use crate::scan;
+use crate::scan::Scanner;
 use hashbrown::HashMap;
 use std::io::{self, BufRead, Write};
 
@@ -35,7 +35,8 @@ const PARTS_MAX: usize = 24;
 /// What reading and writing give.
 pub fn run(mut input: impl BufRead, mut output: impl Write, options: FingerprintOptions) -> io::Result<()> {
     let mut table = Table::default();
-    let (mut line, mut words) = (Vec::new(), Vec::new());
+    let mut line = Vec::new();
+    let (mut scanner, mut builder) = (Scanner::new(), template::Builder::without_masks());
     let mut open: Option<Record> = None;
     let mut number = 0u64;
     loop {
@@ -46,10 +47,11 @@ pub fn run(mut input: impl BufRead, mut output: impl Write, options: Fingerprint
         number += 1;
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
-        scan::find_words(text, &mut words);
-        let envelope = envelope::peel(text, &words);
-        let role = join::role(&envelope, text, &words);
-        let template = template::build(text, &words, &envelope).text;
+        scanner.scan(text);
+        let words = scanner.words();
+        let envelope = envelope::peel(text, words);
+        let role = join::role(&envelope, text, words);
+        let template = builder.build(text, words, &envelope).text.clone();
         if let Some(record) = &mut open
             && record.lines < JOIN_LINES_MAX as u64
             && let Some(next) = record.state.accept(role)

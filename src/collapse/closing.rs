@@ -112,14 +112,16 @@ impl Collapse {
             let (Some(mut window), Some(fingerprint)) = (entry.window.take(), entry.fingerprint.clone()) else { continue };
             let (number, stream) = (window.number, StreamId(entry.stream));
             if window.told_lines == window.lines {
-                each(OpenWindow { number, stream, changed: None });
+                each(OpenWindow { number, stream, fingerprint: &fingerprint, count: window.count, changed: None });
             } else {
                 window.told_lines = window.lines;
                 match window.plain(&fingerprint, entry) {
-                    Some(plain) => each(OpenWindow { number, stream, changed: Some(Closed::Plain(plain)) }),
+                    Some(plain) => {
+                        each(OpenWindow { number, stream, fingerprint: &fingerprint, count: window.count, changed: Some(Closed::Plain(plain)) })
+                    }
                     None => {
                         let summary = window.summary(&fingerprint, stream, CloseReason::Shutdown, None, self.mask);
-                        each(OpenWindow { number, stream, changed: Some(Closed::Summary(&summary)) });
+                        each(OpenWindow { number, stream, fingerprint: &fingerprint, count: window.count, changed: Some(Closed::Summary(&summary)) });
                     }
                 }
             }

@@ -64,7 +64,7 @@ pub(super) fn estimate(registers: &[u8]) -> u64 {
 struct Named {
     hash: u64,
     count: u64,
-    name: Box<[u8]>,
+    name: Vec<u8>,
 }
 
 /// A table of names by hash. `REPLACES`: a new name takes the place of the rarest when all counters are taken (space-saving).
@@ -120,7 +120,8 @@ impl<const KEPT: usize, const REPLACES: bool> Names<KEPT, REPLACES> {
     }
 
     pub(super) fn to_distinct(&self, mask: fn(&[u8]) -> Cow<'_, [u8]>) -> Distinct {
-        let mut top: Vec<(Box<[u8]>, u64)> = self.named.iter().map(|named| (mask(&named.name).into(), named.count)).collect();
+        let mut top: Vec<(Box<[u8]>, u64)> =
+            self.named.iter().map(|named| (mask(&named.name).into_owned().into_boxed_slice(), named.count)).collect();
         top.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         Distinct {
             count: self.registers.as_ref().map_or(self.named.len() as u64, |registers| estimate(&registers[..]).max(self.named.len() as u64)),
@@ -168,10 +169,13 @@ impl<const KEPT: usize, const REPLACES: bool> Names<KEPT, REPLACES> {
         }
         if REPLACES {
             let rarest = (0..self.named.len()).min_by_key(|index| self.named[*index].count).unwrap_or_default();
-            let count = self.named[rarest].count + 1;
-            self.named[rarest] = Named { hash, count, name: name.into() };
+            let named = &mut self.named[rarest];
+            (named.hash, named.count) = (hash, named.count + 1);
+            let capacity = named.name.capacity();
+            named.name.clear();
+            named.name.extend_from_slice(name);
+            grown += named.name.capacity() - capacity;
             self.last = rarest;
-            grown += name.len();
         }
         grown
     }

@@ -52,6 +52,8 @@ pub(super) const UNLINKED: Links = Links { previous: NONE, next: NONE };
 #[derive(Debug)]
 pub(super) struct FingerprintState {
     pub(super) head: u32,
+    /// The slot that was asked for last: most fingerprints repeat in one stream. May be out of date.
+    pub(super) recent: u32,
     pub(super) flood: Flood,
     pub(super) storm: Option<Storm>,
     /// Records in the windows that closed at the end of the latest cell, that end, and the cell's length.
@@ -106,7 +108,7 @@ impl Entry {
 
 impl FingerprintState {
     pub(super) fn new() -> Self {
-        Self { head: NONE, flood: Flood::new(), storm: None, finished: (0, i64::MIN, 1) }
+        Self { head: NONE, recent: NONE, flood: Flood::new(), storm: None, finished: (0, i64::MIN, 1) }
     }
 }
 

@@ -97,6 +97,10 @@ pub struct OpenWindow<'a> {
     pub number: u64,
     /// Where its records come from.
     pub stream: StreamId,
+    /// Severity, template, class.
+    pub fingerprint: &'a Arc<Fingerprint>,
+    /// Records in it.
+    pub count: u64,
     /// What it would leave behind now; `None` when it took nothing since it was told last.
     pub changed: Option<Closed<'a>>,
 }

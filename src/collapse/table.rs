@@ -146,11 +146,7 @@ impl Collapse {
     pub fn offer(&mut self, occurrence: &Occurrence<'_>, out: Out<'_>) -> Verdict {
         let high = self.reach(occurrence, out);
         self.counters.late_records += u64::from(occurrence.late);
-        let key = key(occurrence.index, occurrence.stream);
-        let slot = match self.slots.get(&key) {
-            Some(slot) => *slot,
-            None => self.insert(key, occurrence, out),
-        };
+        let slot = self.slot_of(occurrence, out);
         let (is_first, interval) = self.follow(slot, occurrence);
         let Some(cause) = self.decide(slot, is_first, high, occurrence, out) else {
             return Verdict::Pass;
@@ -165,12 +161,28 @@ impl Collapse {
     /// A record passed without being asked about (its first line was through before its last was read): the next one like it is a repeat.
     pub fn note_passed(&mut self, occurrence: &Occurrence<'_>, out: Out<'_>) {
         self.reach(occurrence, out);
-        let key = key(occurrence.index, occurrence.stream);
+        let slot = self.slot_of(occurrence, out);
+        self.follow(slot, occurrence);
+    }
+
+    /// The slot of the fingerprint in the stream; a new one if there is none.
+    #[inline]
+    fn slot_of(&mut self, occurrence: &Occurrence<'_>, out: Out<'_>) -> u32 {
+        let (index, stream) = (occurrence.index, occurrence.stream);
+        if let Some(state) = self.fingerprints.get(index.0 as usize)
+            && let Some(entry) = self.entries.get(state.recent as usize)
+            && (entry.index, entry.stream) == (index.0, stream.0)
+            && entry.insertion != 0
+        {
+            return state.recent;
+        }
+        let key = key(index, stream);
         let slot = match self.slots.get(&key) {
             Some(slot) => *slot,
             None => self.insert(key, occurrence, out),
         };
-        self.follow(slot, occurrence);
+        self.fingerprint_state(index.0).recent = slot;
+        slot
     }
 
     /// A further piece of the line that was absorbed last: joins the open window of its fingerprint. `false` when there is none (it closed

@@ -100,6 +100,8 @@ pub struct Accounting {
     pub evictions: u64,
     /// Records more than 2 s late.
     pub late_records: u64,
+    /// Lines that others say they lost or held back before we could read them ("suppressed 120 messages"): outside the identity.
+    pub lost_at_source: u64,
 }
 
 impl Accounting {
@@ -205,6 +207,7 @@ pub struct Engine {
     collapse: Collapse,
     storms: StormStage,
     accounting: Accounting,
+    fingerprints_evicted: u64,
     /// For instances that are put together from host and pid.
     instance: Vec<u8>,
 }
@@ -227,6 +230,7 @@ impl Engine {
             collapse: Collapse::new(&options, if options.mask_secrets { secrets::mask } else { |text| Cow::Borrowed(text) }),
             storms: StormStage::new(&options),
             accounting: Accounting::default(),
+            fingerprints_evicted: 0,
             instance: Vec::new(),
             options,
         }
@@ -409,6 +413,24 @@ impl Engine {
         self.collapse.busiest(limit).into_iter().map(|busy| (busy.fingerprint, busy.absorbed, busy.per_second)).collect()
     }
 
+    /// Fingerprints that are known now.
+    #[must_use]
+    pub fn fingerprints_active(&self) -> usize {
+        self.fingerprints.len()
+    }
+
+    /// Fingerprints that were forgotten because there were too many.
+    #[must_use]
+    pub const fn fingerprints_evicted(&self) -> u64 {
+        self.fingerprints_evicted
+    }
+
+    /// Windows that are open.
+    #[must_use]
+    pub const fn windows_open(&self) -> usize {
+        self.collapse.open_windows()
+    }
+
     /// Storms that go on now, in the order in which they fired.
     #[must_use]
     pub fn storms(&self) -> Vec<StormReport> {
@@ -586,8 +608,12 @@ impl Engine {
                 }
                 return self.pass_through(stream, text.arrival, text.place, text.raw, text.lines, sink);
             }
-            let streaming = at_hand.streaming.take();
-            self.finish_streaming(stream, streaming, sink);
+            if streaming.parts.is_empty() {
+                at_hand.streaming = None;
+            } else {
+                let streaming = at_hand.streaming.take();
+                self.finish_streaming(stream, streaming, sink);
+            }
         }
         self.begin_record(stream, lane, shape_index, text, pid, sink);
     }
@@ -632,8 +658,9 @@ impl Engine {
     /// Makes a fingerprint known; when the table is full, the coldest are flushed and forgotten first.
     fn slot_of(&mut self, fingerprint: &Arc<Fingerprint>, sink: &mut dyn Sink) -> Slot {
         if self.fingerprints.is_full() {
-            let Self { fingerprints, collapse, storms, accounting, .. } = self;
+            let Self { fingerprints, collapse, storms, accounting, fingerprints_evicted, .. } = self;
             fingerprints.forget_coldest(|index| {
+                *fingerprints_evicted += 1;
                 collapse.forget_fingerprint(index, &mut |closed| emit(accounting, sink, closed));
                 storms.forget(index);
             });
@@ -782,6 +809,7 @@ impl Engine {
             delay: value(shape.delay).and_then(|text| class::delay_ns(text, &shape.delay_key)),
         };
         accounting.late_records += u64::from(working.is_late);
+        accounting.lost_at_source += value(shape.lost).and_then(class::number).map_or(0, |lost| lost.max(0).unsigned_abs());
         storms.observe(&occurrence, collapse, accounting, sink);
         let lines = u64::from(text.lines);
         let contains = |finders: &[memmem::Finder<'static>]| finders.iter().any(|finder| finder.find(text.raw).is_some());

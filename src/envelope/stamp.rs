@@ -45,9 +45,16 @@ pub fn parse(bytes: &[u8], format: u8, reference: UnixNanos, zone_offset_seconds
     }
 }
 
-/// The second that the last stamp of a stream named. Most stamps of a busy stream name it again: then only their fraction is read.
+/// The seconds that the last stamps of a stream named. Most stamps of a busy stream name one of them again: then only their fraction is read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LastSecond {
+    /// One for each way of separating the parts that is common.
+    known: [Second; 4],
+}
+
+/// A second that a stamp named.
+#[derive(Clone, Copy, Debug, Default)]
+struct Second {
     /// `yyyy-mm-ddThh:mm:ss`, with any separators.
     upto: [u8; 19],
     /// What stands behind the fraction: the zone.
@@ -66,21 +73,24 @@ impl LastSecond {
         if !is_plain {
             return parse(bytes, format, reference, zone_offset_seconds);
         }
+        // `-` and `T`, `-` and a blank, `/` and a blank, `/` and `T` have a place each.
+        let known = &mut self.known[usize::from((bytes[4] ^ bytes[10] >> 4) & 3)];
         let mut end = 19;
         let nanos = fraction(bytes, &mut end);
         let zone = &bytes[end..];
-        if let Some(at) = self.at
-            && bytes[..19] == self.upto
-            && *zone == self.zone[..self.zone_len]
+        if let Some(at) = known.at
+            && bytes[..19] == known.upto
+            && zone.len() == known.zone_len
+            && zone.iter().zip(&known.zone).all(|(a, b)| a == b)
         {
             return Some(at.plus(nanos));
         }
         let parsed = parse(bytes, format, reference, zone_offset_seconds)?;
-        if zone.len() <= self.zone.len() && bytes[17].is_ascii_digit() && bytes[18].is_ascii_digit() {
-            self.upto.copy_from_slice(&bytes[..19]);
-            self.zone[..zone.len()].copy_from_slice(zone);
-            self.zone_len = zone.len();
-            self.at = Some(parsed.plus(-nanos));
+        if zone.len() <= known.zone.len() && bytes[17].is_ascii_digit() && bytes[18].is_ascii_digit() {
+            known.upto.copy_from_slice(&bytes[..19]);
+            known.zone[..zone.len()].copy_from_slice(zone);
+            known.zone_len = zone.len();
+            known.at = Some(parsed.plus(-nanos));
         }
         Some(parsed)
     }

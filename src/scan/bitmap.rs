@@ -1,21 +1,127 @@
 //! Which bytes of a line belong to words and which are digits, 64 at a time.
 //!
-//! One block of zeros stands behind those of the line, so that a window of 64 bits can be read from any byte of it.
+//! The bits stand in bytes, with eight bytes of zeros behind those of the line, so that those from any byte on are one load and one shift.
 //!
 //! Two twins give the same bits: a table walk for every machine, and AVX2 where the CPU has it. A test compares them.
 
 use super::guide::{Guide, Leaf};
 use super::words::{CLASS, DIGIT, JOINT, Word, is_word_byte};
 
-/// 64 bytes of a line; bit `i` stands for byte `i`. Bits past the end of the line are 0.
+/// Bits that [`Bits::ahead`] is sure to give.
+pub(super) const AHEAD: usize = 57;
+
+/// Bytes of a line from one of them on; bit `i` stands for the `i`-th. Bits past the end of the line are 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Block {
+pub(super) struct Ahead {
     /// Bytes that continue a word.
     pub word: u64,
     /// ASCII digits.
     pub digit: u64,
+}
+
+/// What 64 bytes are.
+#[derive(Clone, Copy, Default)]
+struct Block {
+    word: u64,
+    digit: u64,
     /// Dashes, points and underscores.
-    pub joint: u64,
+    joint: u64,
+}
+
+/// What the bytes of a line are.
+#[derive(Debug, Default)]
+pub(super) struct Bits {
+    word: Vec<u8>,
+    digit: Vec<u8>,
+    joint: Vec<u8>,
+    /// Blocks of 64 bytes that the line has; the vectors only grow.
+    blocks: usize,
+}
+
+impl Bits {
+    /// Makes room for a line, and for zeros behind it.
+    #[inline(always)]
+    fn begin(&mut self, line: &[u8]) {
+        self.blocks = line.len().div_ceil(64);
+        let bytes = (self.blocks + 1) * 8;
+        if self.word.len() < bytes {
+            self.word.resize(bytes, 0);
+            self.digit.resize(bytes, 0);
+            self.joint.resize(bytes, 0);
+        }
+    }
+
+    #[inline(always)]
+    fn set(&mut self, block: usize, bits: Block) {
+        let at = block * 8;
+        self.word[at..at + 8].copy_from_slice(&bits.word.to_le_bytes());
+        self.digit[at..at + 8].copy_from_slice(&bits.digit.to_le_bytes());
+        self.joint[at..at + 8].copy_from_slice(&bits.joint.to_le_bytes());
+    }
+
+    /// [`AHEAD`] bits or some more from `from` on, which is a byte of the line or its end.
+    #[inline(always)]
+    pub(super) fn ahead(&self, from: usize) -> Ahead {
+        let at = |bytes: &[u8]| eight(bytes, from / 8) >> (from % 8);
+        Ahead { word: at(&self.word), digit: at(&self.digit) }
+    }
+
+    /// The dashes, points and underscores from `from` on, as many bits.
+    #[inline(always)]
+    pub(super) fn joint_ahead(&self, from: usize) -> u64 {
+        eight(&self.joint, from / 8) >> (from % 8)
+    }
+
+    /// The first digit at or behind `from`.
+    #[inline]
+    pub(super) fn next_digit(&self, from: usize) -> Option<usize> {
+        let mut index = from / 64;
+        if index >= self.blocks {
+            return None;
+        }
+        let mut bits = eight(&self.digit, index * 8) & (!0 << (from % 64));
+        while bits == 0 {
+            index += 1;
+            if index >= self.blocks {
+                return None;
+            }
+            bits = eight(&self.digit, index * 8);
+        }
+        Some(index * 64 + bits.trailing_zeros() as usize)
+    }
+
+    /// Where the run of word bytes round `inside` begins.
+    #[inline]
+    pub(super) fn run_start(&self, inside: usize) -> usize {
+        let mut index = inside / 64;
+        let mut gaps = !eight(&self.word, index * 8) & !(!0 << (inside % 64));
+        while gaps == 0 {
+            if index == 0 {
+                return 0;
+            }
+            index -= 1;
+            gaps = !eight(&self.word, index * 8);
+        }
+        index * 64 + 64 - gaps.leading_zeros() as usize
+    }
+
+    /// One past the last byte of the run of word bytes round `inside`.
+    #[inline]
+    pub(super) fn run_end(&self, inside: usize) -> usize {
+        let mut index = inside / 64;
+        let mut gaps = !eight(&self.word, index * 8) & (!0 << (inside % 64));
+        while gaps == 0 {
+            index += 1;
+            // The block of zeros behind the line ends every run.
+            gaps = !eight(&self.word, index * 8);
+        }
+        index * 64 + gaps.trailing_zeros() as usize
+    }
+}
+
+#[inline(always)]
+fn eight(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..at + 8).and_then(<[u8]>::first_chunk).map_or(0, |eight| u64::from_le_bytes(*eight))
 }
 
 /// How the bits are found on this machine.
@@ -42,8 +148,8 @@ impl Twin {
         Self::Scalar
     }
 
-    /// Fills `out` with the blocks of `line`.
-    pub(super) fn fill(self, line: &[u8], out: &mut Vec<Block>) {
+    /// Fills `out` with the bits of `line`.
+    pub(super) fn fill(self, line: &[u8], out: &mut Bits) {
         match self {
             Self::Scalar => scalar(line, out),
             #[cfg(target_arch = "x86_64")]
@@ -52,45 +158,42 @@ impl Twin {
             Self::Avx2 => unsafe { avx2::fill(line, out) },
         }
     }
-}
 
-/// The blocks of a line, and its way along a guide as far as it is known.
-impl Twin {
-    /// Fills `blocks`, then follows the guide; `words` takes the words on the way.
+    /// Fills `bits`, then follows the guide; `words` takes the words on the way.
     #[inline]
-    pub(super) fn follow(self, line: &[u8], blocks: &mut Vec<Block>, guide: &Guide, words: &mut Vec<Word>) -> Option<Leaf> {
+    pub(super) fn follow(self, line: &[u8], bits: &mut Bits, guide: &Guide, words: &mut Vec<Word>) -> Option<Leaf> {
         words.clear();
         match self {
             Self::Scalar => {
-                self.fill(line, blocks);
-                guide.follow(line, blocks, words)
+                self.fill(line, bits);
+                guide.follow(line, bits, words)
             }
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as in `fill`.
             #[expect(unsafe_code, reason = "calls a function that needs AVX2 and BMI, which were detected")]
-            Self::Avx2 => unsafe { avx2::follow(line, blocks, guide, words) },
+            Self::Avx2 => unsafe { avx2::follow(line, bits, guide, words) },
         }
     }
 }
 
-fn scalar(line: &[u8], out: &mut Vec<Block>) {
-    let blocks = line.chunks(64).map(|bytes| {
+fn scalar(line: &[u8], out: &mut Bits) {
+    out.begin(line);
+    for (index, bytes) in line.chunks(64).enumerate() {
         let mut block = Block::default();
         for (i, &b) in bytes.iter().enumerate() {
             block.word |= u64::from(is_word_byte(b)) << i;
             block.digit |= u64::from(CLASS[b as usize] & DIGIT != 0) << i;
             block.joint |= u64::from(CLASS[b as usize] & JOINT != 0) << i;
         }
-        block
-    });
-    out.clear();
-    out.extend(blocks.chain([Block::default()]));
+        out.set(index, block);
+    }
+    out.set(out.blocks, Block::default());
 }
 
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "vector loads; every one stays inside a slice or a stack buffer")]
 mod avx2 {
-    use super::{Block, Guide, Leaf, Word};
+    use super::{Bits, Block, Guide, Leaf, Word};
     use std::arch::x86_64::{
         __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_set1_epi8, _mm256_setr_epi8,
         _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16,
@@ -108,17 +211,15 @@ mod avx2 {
     /// The CPU must have AVX2.
     #[target_feature(enable = "avx2")]
     #[inline]
-    pub(super) unsafe fn fill(line: &[u8], out: &mut Vec<Block>) {
-        let blocks = line.len().div_ceil(64);
-        // No `push` in the loop: round a call that may grow the vector the compiler keeps registers as single bytes.
-        out.resize(blocks + 1, Block::default());
+    pub(super) unsafe fn fill(line: &[u8], out: &mut Bits) {
+        out.begin(line);
         let (whole, rest) = (line.len() / 64, line.len() % 64);
-        for (index, slot) in out.iter_mut().take(whole).enumerate() {
+        for index in 0..whole {
             // SAFETY: 64 bytes of the line begin there.
-            *slot = unsafe { block(line.as_ptr().add(index * 64)) };
+            out.set(index, unsafe { block(line.as_ptr().add(index * 64)) });
         }
         if rest > 0 {
-            out[whole] = if whole > 0 {
+            let last = if whole > 0 {
                 // SAFETY: the line has 64 bytes at least.
                 let last = unsafe { block(line.as_ptr().add(line.len() - 64)) };
                 let shift = 64 - rest;
@@ -129,8 +230,9 @@ mod avx2 {
                 // SAFETY: 64 bytes.
                 unsafe { block(padded.as_ptr()) }
             };
+            out.set(whole, last);
         }
-        out[blocks] = Block::default();
+        out.set(out.blocks, Block::default());
     }
 
     /// Both in one: bits are counted and shifted by the instructions that such a CPU has for it.
@@ -138,10 +240,10 @@ mod avx2 {
     /// # Safety
     /// The CPU must have AVX2, BMI1, BMI2 and POPCNT.
     #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-    pub(super) unsafe fn follow(line: &[u8], blocks: &mut Vec<Block>, guide: &Guide, words: &mut Vec<Word>) -> Option<Leaf> {
+    pub(super) unsafe fn follow(line: &[u8], bits: &mut Bits, guide: &Guide, words: &mut Vec<Word>) -> Option<Leaf> {
         // SAFETY: the caller promises AVX2.
-        unsafe { fill(line, blocks) };
-        guide.follow(line, blocks, words)
+        unsafe { fill(line, bits) };
+        guide.follow(line, bits, words)
     }
 
     /// # Safety
@@ -204,59 +306,6 @@ mod avx2 {
     }
 }
 
-/// The bits of the 64 bytes from `from` on, which is a byte of the line or its end.
-#[inline(always)]
-pub(super) fn window(blocks: &[Block], from: usize) -> Block {
-    let (index, shift) = (from / 64, from % 64);
-    let this = blocks[index];
-    // Shifting in two steps: 64 at once is none.
-    let next = blocks.get(index + 1).copied().unwrap_or_default();
-    let join = |this: u64, next: u64| this >> shift | next << 1 << (63 - shift);
-    Block { word: join(this.word, next.word), digit: join(this.digit, next.digit), joint: join(this.joint, next.joint) }
-}
-
-/// The first digit at or behind `from`.
-#[inline]
-pub(super) fn next_digit(blocks: &[Block], from: usize) -> Option<usize> {
-    let mut index = from / 64;
-    let mut bits = blocks.get(index)?.digit & (!0 << (from % 64));
-    while bits == 0 {
-        index += 1;
-        bits = blocks.get(index)?.digit;
-    }
-    Some(index * 64 + bits.trailing_zeros() as usize)
-}
-
-/// Where the run of word bytes round `inside` begins.
-#[inline]
-pub(super) fn run_start(blocks: &[Block], inside: usize) -> usize {
-    let mut index = inside / 64;
-    let mut gaps = !blocks[index].word & !(!0 << (inside % 64));
-    while gaps == 0 {
-        if index == 0 {
-            return 0;
-        }
-        index -= 1;
-        gaps = !blocks[index].word;
-    }
-    index * 64 + 64 - gaps.leading_zeros() as usize
-}
-
-/// One past the last byte of the run of word bytes round `inside`.
-#[inline]
-pub(super) fn run_end(blocks: &[Block], inside: usize) -> usize {
-    let mut index = inside / 64;
-    let mut gaps = !blocks[index].word & (!0 << (inside % 64));
-    while gaps == 0 {
-        index += 1;
-        match blocks.get(index) {
-            Some(block) => gaps = !block.word,
-            None => return index * 64,
-        }
-    }
-    index * 64 + gaps.trailing_zeros() as usize
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,18 +314,19 @@ mod tests {
     proptest! {
         #[test]
         fn both_twins_give_the_same_bits(line in prop::collection::vec(any::<u8>(), 0..400)) {
-            let (mut fast, mut slow) = (Vec::new(), Vec::new());
+            let (mut fast, mut slow) = (Bits::default(), Bits::default());
+            // A longer line before leaves nothing behind.
+            Twin::detect().fill(&[b'5'; 500], &mut fast);
+            Twin::Scalar.fill(&[b'-'; 500], &mut slow);
             Twin::detect().fill(&line, &mut fast);
             Twin::Scalar.fill(&line, &mut slow);
-            prop_assert_eq!(&fast, &slow);
-            prop_assert_eq!(fast.len(), line.len().div_ceil(64) + 1);
+            let sure = |ahead: Ahead, joint: u64| (ahead.word << 7, ahead.digit << 7, joint << 7);
             for from in 0..=line.len() {
-                let bits = line[from..].iter().take(64).enumerate().fold(Block::default(), |bits, (i, &b)| Block {
-                    word: bits.word | u64::from(is_word_byte(b)) << i,
-                    digit: bits.digit | u64::from(b.is_ascii_digit()) << i,
-                    joint: bits.joint | u64::from(matches!(b, b'-' | b'.' | b'_')) << i,
-                });
-                prop_assert_eq!(window(&fast, from), bits);
+                let bits = |is: &dyn Fn(u8) -> bool| line[from..].iter().take(AHEAD).enumerate().fold(0, |bits, (i, &b)| bits | u64::from(is(b)) << i);
+                let expected = sure(Ahead { word: bits(&is_word_byte), digit: bits(&|b| b.is_ascii_digit()) }, bits(&|b| matches!(b, b'-' | b'.' | b'_')));
+                prop_assert_eq!(sure(fast.ahead(from), fast.joint_ahead(from)), expected);
+                prop_assert_eq!(sure(slow.ahead(from), slow.joint_ahead(from)), expected);
+                prop_assert_eq!(fast.next_digit(from), line[from..].iter().position(u8::is_ascii_digit).map(|at| from + at));
             }
         }
     }

@@ -5,11 +5,11 @@
 //! the very functions of the scan, or is a time stamp whose bytes are those of an earlier one but for its digits, whose values no
 //! rule of [`super::words`] looks at. Two lines come to one leaf if and only if they have one skeleton.
 //!
-//! A tree: each step has one step before it and any number behind it. The first one that was learnt is tried by comparing bytes; the
+//! A tree: each step has one step before it and any number behind it. Those that were learnt first are tried by comparing bytes; the
 //! others are found by hash, once the next word is known. Bounds: [`STEPS_MAX`] and [`LITERAL_BYTES_MAX`]; the guide is emptied when it is full
 //! (it is a cache: what is forgotten is learnt again).
 
-use super::bitmap::{Block, window};
+use super::bitmap::{AHEAD, Bits};
 use super::next_word;
 use super::words::{self, Kind, Word, is_word_byte};
 use hashbrown::HashTable;
@@ -23,9 +23,14 @@ const LITERAL_BYTES_MAX: usize = 1 << 20;
 const WORDS_MAX: usize = 512;
 const LINE_BYTES_MAX: usize = 16 * 1024;
 /// Stamps of different layout that are remembered for one step.
-const LAYOUTS_MAX: usize = 4;
+const LAYOUTS_MAX: usize = 8;
+/// Steps behind one that are tried by comparing bytes, before they are looked for by hash.
+const TRIES_MAX: usize = 8;
 /// Literal bytes that are compared without a loop.
-const HEAD: usize = 16;
+const HEAD: usize = 32;
+
+/// The first bytes of a literal.
+type Head = [u64; HEAD / 8];
 
 const NONE: u32 = u32::MAX;
 const ROOT: u32 = 0;
@@ -43,6 +48,12 @@ enum How {
     End,
     /// A run of word bytes begins where the literal bytes end, and none with a digit before.
     Run,
+    /// Such a run; when it is a number, the literal bytes do not make it something else.
+    Number,
+    /// Such a run; when it is a name whose parts are joined, the literal bytes do not make it something else.
+    Name,
+    /// Such a run, and the beginning of a stamp.
+    Stamp,
     /// By looking at everything.
     Search,
 }
@@ -53,6 +64,8 @@ struct Step {
     before: u32,
     /// The step behind it that was learnt first.
     first: u32,
+    /// The next one that was learnt behind the same step.
+    next: u32,
     /// Of an end: the next one that the same lines come to.
     twin: u32,
     kind: Option<Kind>,
@@ -61,8 +74,8 @@ struct Step {
     literal_from: u32,
     literal_len: u32,
     /// The first bytes of the literal, and which of them there are.
-    head: u128,
-    mask: u128,
+    head: Head,
+    mask: Head,
     value: u64,
 }
 
@@ -78,6 +91,21 @@ struct Layout {
     mask: [u64; 8],
 }
 
+/// Lengths of numbers that are neither dates nor counts of seconds: one bit each.
+const ORDINARY_LENGTHS: u64 = !(1 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 13 | 1 << 16 | 1 << 19);
+
+/// Letters that neither a hex number nor a weak word nor a code begins with: bit `i` stands for the `i`-th letter.
+const PLAIN_INITIALS: u32 = {
+    let (mut bits, mut letter) = (0, b'g');
+    while letter <= b'z' {
+        if !matches!(letter, b'i' | b's' | b'u' | b'x') {
+            bits |= 1 << (letter & 31);
+        }
+        letter += 1;
+    }
+    bits
+};
+
 /// No layout.
 const BLANK: u16 = u16::MAX;
 
@@ -87,8 +115,7 @@ pub struct Guide {
     steps: Vec<Step>,
     literals: Vec<u8>,
     layouts: Vec<Layout>,
-    /// All steps but those that were learnt first behind another.
-    others: HashTable<u32>,
+    by_hash: HashTable<u32>,
     epoch: u32,
 }
 
@@ -102,7 +129,7 @@ impl Guide {
     /// A guide that knows no way.
     #[must_use]
     pub fn new() -> Self {
-        let mut guide = Self { steps: Vec::new(), literals: Vec::new(), layouts: Vec::new(), others: HashTable::new(), epoch: 0 };
+        let mut guide = Self { steps: Vec::new(), literals: Vec::new(), layouts: Vec::new(), by_hash: HashTable::new(), epoch: 0 };
         guide.clear();
         guide
     }
@@ -154,7 +181,7 @@ impl Guide {
             if twin == NONE {
                 let twin = self.steps.len() as u32;
                 let last = &self.steps[end as usize];
-                self.steps.push(Step { first: NONE, twin: NONE, value, ..*last });
+                self.steps.push(Step { first: NONE, next: NONE, twin: NONE, value, ..*last });
                 self.steps[end as usize].twin = twin;
                 return;
             }
@@ -163,50 +190,82 @@ impl Guide {
         self.steps[end as usize].value = value;
     }
 
-    /// Follows the way of `line` as far as it is known; `words` takes the words on it. `blocks` are those of the line.
+    /// Follows the way of `line` as far as it is known; `words` takes the words on it. `bits` are those of the line.
     #[inline(always)]
-    pub(super) fn follow(&self, line: &[u8], blocks: &[Block], words: &mut Vec<Word>) -> Option<Leaf> {
+    pub(super) fn follow(&self, line: &[u8], bits: &Bits, words: &mut Vec<Word>) -> Option<Leaf> {
         let (mut step, mut at) = (ROOT, 0);
-        loop {
-            let from = at;
-            let first = self.steps[step as usize].first;
-            let next = self.steps.get(first as usize)?;
-            let start = from + next.literal_len as usize;
-            let is_here = self.stands_at(next, line, from);
-            let word = match next.how {
-                How::End if is_here && start == line.len() => return Some(Leaf(first)),
-                How::Run if is_here => self.word_at(next, line, blocks, from, start),
-                _ => None,
-            };
-            let Some(word) = word.or_else(|| next_word(line, blocks, from)) else {
-                return self.find(step, END, &line[from..]).map(Leaf);
-            };
+        'steps: loop {
+            let mut index = self.steps[step as usize].first;
+            for _ in 0..TRIES_MAX {
+                let Some(next) = self.steps.get(index as usize) else { break };
+                if !self.stands_at(next, line, at) {
+                    index = next.next;
+                    continue;
+                }
+                let start = at + next.literal_len as usize;
+                if next.how == How::End && start == line.len() {
+                    return Some(Leaf(index));
+                }
+                if let Some(word) = self.word_at(next, line, bits, at, start) {
+                    words.push(word);
+                    let is_it = word.start as usize == start && Some(word.kind) == next.kind;
+                    step = if is_it { index } else { self.find(step, Some(word.kind), &line[at..word.start as usize])? };
+                    at = word.end as usize;
+                    continue 'steps;
+                }
+                // It may be that a longer literal stands here, too.
+                index = next.next;
+            }
+            // A way that few lines go, or one whose words must be searched for.
+            let Some(word) = next_word(line, bits, at) else { return self.find(step, END, &line[at..]).map(Leaf) };
             words.push(word);
+            step = self.find(step, Some(word.kind), &line[at..word.start as usize])?;
             at = word.end as usize;
-            // Behind the same bytes a word of the same kind: else the way parts here.
-            step = if is_here && word.start as usize == start && Some(word.kind) == next.kind {
-                first
-            } else {
-                self.find(step, Some(word.kind), &line[from..word.start as usize])?
-            };
         }
     }
 
-    /// The digit-word of the run at `start`, when there is one; `at` is the end of the word before.
+    /// The digit-word of the run at `start`, when there is one and the step says where to look; `at` is the end of the word before.
     #[inline(always)]
-    fn word_at(&self, step: &Step, line: &[u8], blocks: &[Block], at: usize, start: usize) -> Option<Word> {
-        let bits = window(blocks, start);
-        let length = bits.word.trailing_ones() as usize;
-        if length == 64 || bits.digit & !(!0 << length) == 0 {
+    fn word_at(&self, step: &Step, line: &[u8], bits: &Bits, at: usize, start: usize) -> Option<Word> {
+        if matches!(step.how, How::End | How::Search) {
             return None;
         }
-        for &layout in &step.layouts {
-            let Some(layout) = self.layouts.get(usize::from(layout)) else { break };
-            if layout.fits(line, start, bits.digit) {
-                return Some(Word { start: start as u32, end: (start + layout.reach - 1) as u32, kind: step.kind? });
-            }
+        let ahead = bits.ahead(start);
+        let length = ahead.word.trailing_ones() as usize;
+        if length >= AHEAD {
+            return None;
         }
-        words::classify_run(line, start, start + length, at, bits)
+        let inside = !(!0 << length);
+        let digits = ahead.digit & inside;
+        if digits == 0 {
+            return None;
+        }
+        let end = start + length;
+        match step.how {
+            // What `classify_run` says of a number, when nothing before it makes it something else.
+            How::Number if digits == inside && ORDINARY_LENGTHS >> length & 1 == 1 && !matches!(line.get(end), Some(b':' | b'/')) => {
+                return Some(Word { start: start as u32, end: end as u32, kind: Kind::Num });
+            }
+            How::Name => {
+                let joint = bits.joint_ahead(start) & inside;
+                // How many digits it ends with, and what stands before them.
+                let number = (digits << (64 - length)).leading_ones() as usize;
+                let is_plain = PLAIN_INITIALS >> (line[start] & 31) & 1 == 1 && line[start].is_ascii_lowercase() && joint != 0;
+                if is_plain && joint >> (length - 1) == 0 && line.get(end) != Some(&b':') && (number == 0 || line[end - number - 1] != b'.') {
+                    return Some(Word { start: start as u32, end: end as u32, kind: Kind::Id });
+                }
+            }
+            How::Stamp => {
+                for &layout in &step.layouts {
+                    let Some(layout) = self.layouts.get(usize::from(layout)) else { break };
+                    if layout.fits(line, start, ahead.digit) {
+                        return Some(Word { start: start as u32, end: (start + layout.reach - 1) as u32, kind: step.kind? });
+                    }
+                }
+            }
+            _ => {}
+        }
+        words::classify_run(line, start, end, at, bits)
     }
 
     /// Whether the literal bytes of the step stand at `at`.
@@ -216,7 +275,9 @@ impl Guide {
         if length <= HEAD
             && let Some(head) = line.get(at..at + HEAD)
         {
-            return (head_of(head) ^ step.head) & step.mask == 0;
+            let (head, _) = head.as_chunks::<8>();
+            let parts = head.iter().zip(&step.head).zip(&step.mask);
+            return parts.fold(0, |differs, ((part, head), mask)| differs | (u64::from_le_bytes(*part) ^ head) & mask) == 0;
         }
         line.get(at..at + length) == Some(self.literal(step))
     }
@@ -231,44 +292,51 @@ impl Guide {
             let step = &self.steps[index as usize];
             step.before == before && step.kind == kind && self.literal(step) == literal
         };
-        let first = self.steps[before as usize].first;
-        if first == NONE || is_it(first) {
-            return (first != NONE).then_some(first);
-        }
-        self.others.find(hash(before, kind, literal), |&index| is_it(index)).copied()
+        self.by_hash.find(hash(before, kind, literal), |&index| is_it(index)).copied()
     }
 
     fn add(&mut self, before: u32, kind: Option<Kind>, literal: &[u8], how: How) -> u32 {
         let index = self.steps.len() as u32;
-        let mut head = [0; HEAD];
-        let length = literal.len().min(HEAD);
-        head[..length].copy_from_slice(&literal[..length]);
-        let mask = if length == HEAD { !0 } else { (1 << (8 * length)) - 1 };
+        let (mut head, mut mask) = ([0; HEAD / 8], [0; HEAD / 8]);
+        for (i, &b) in literal.iter().take(HEAD).enumerate() {
+            head[i / 8] |= u64::from(b) << (8 * (i % 8));
+            mask[i / 8] |= 0xFF << (8 * (i % 8));
+        }
         let literal_from = self.literals.len() as u32;
         self.literals.extend_from_slice(literal);
         self.steps.push(Step {
             before,
             first: NONE,
+            next: NONE,
             twin: NONE,
             kind,
             how,
             layouts: [BLANK; LAYOUTS_MAX],
             literal_from,
             literal_len: literal.len() as u32,
-            head: u128::from_le_bytes(head),
+            head,
             mask,
             value: 0,
         });
-        let first = &mut self.steps[before as usize].first;
-        if *first == NONE {
-            *first = index;
-        } else {
-            let Self { steps, literals, others, .. } = self;
-            let rehash = |&index: &u32| {
-                let step = &steps[index as usize];
-                hash(step.before, step.kind, &literals[step.literal_from as usize..][..step.literal_len as usize])
-            };
-            others.insert_unique(hash(before, kind, literal), index, rehash);
+        let Self { steps, literals, by_hash, .. } = self;
+        let rehash = |&index: &u32| {
+            let step = &steps[index as usize];
+            hash(step.before, step.kind, &literals[step.literal_from as usize..][..step.literal_len as usize])
+        };
+        by_hash.insert_unique(hash(before, kind, literal), index, rehash);
+        // Behind its brothers: what was learnt early is seen often.
+        let mut last = self.steps[before as usize].first;
+        if last == NONE {
+            self.steps[before as usize].first = index;
+            return index;
+        }
+        for _ in 1..TRIES_MAX {
+            let next = self.steps[last as usize].next;
+            if next == NONE {
+                self.steps[last as usize].next = index;
+                break;
+            }
+            last = next;
         }
         index
     }
@@ -277,7 +345,7 @@ impl Guide {
     fn learn_layout(&mut self, index: u32, line: &[u8], word: &Word) {
         let step = &self.steps[index as usize];
         let (start, end) = (word.start as usize, word.end as usize);
-        if step.how != How::Run || !matches!(word.kind, Kind::Stamp | Kind::Time) || self.layouts.len() >= usize::from(BLANK) {
+        if step.how != How::Stamp || self.layouts.len() >= usize::from(BLANK) {
             return;
         }
         let is_digit = |i: usize| line[i].is_ascii_digit();
@@ -295,19 +363,20 @@ impl Guide {
         self.steps.clear();
         self.literals.clear();
         self.layouts.clear();
-        self.others.clear();
+        self.by_hash.clear();
         self.epoch += 1;
         let root = Step {
             before: NONE,
             first: NONE,
+            next: NONE,
             twin: NONE,
             kind: END,
             how: How::Search,
             layouts: [BLANK; LAYOUTS_MAX],
             literal_from: 0,
             literal_len: 0,
-            head: 0,
-            mask: 0,
+            head: [0; HEAD / 8],
+            mask: [0; HEAD / 8],
             value: 0,
         };
         self.steps.push(root);
@@ -319,12 +388,7 @@ impl Layout {
     /// and make it something else (a colour code, groups of an IPv6 address) is plain from the literal.
     fn of(line: &[u8], literal: &[u8], start: usize, end: usize) -> Option<Self> {
         let reach = end + 1 - start;
-        let is_apart = match literal {
-            [] => start == 0,
-            [.., b';' | b':'] | [b'['] => false,
-            _ => true,
-        };
-        if !is_apart || reach > 64 || !matches!(line.get(end)?, b' ' | b'\t' | b']' | b')' | b'}' | b'"' | b'\'' | b'|' | b'>') {
+        if !is_apart(literal, start) || reach > AHEAD || !matches!(line.get(end)?, b' ' | b'\t' | b']' | b')' | b'}' | b'"' | b'\'' | b'|' | b'>') {
             return None;
         }
         let (mut digits, mut other, mut mask) = (0, [0; 8], [0; 8]);
@@ -360,17 +424,30 @@ impl Layout {
     }
 }
 
+/// Whether what stands before `start` is plain from the literal bytes before it, and is neither part of a colour code nor of an IPv6
+/// address.
+fn is_apart(literal: &[u8], start: usize) -> bool {
+    match literal {
+        [] => start == 0,
+        [.., b';' | b':'] | [b'['] | [.., 0x1B, b'['] => false,
+        _ => true,
+    }
+}
+
 /// How the word of a step is found again in a line that has the same literal bytes from `at` on.
 fn how(line: &[u8], at: usize, word: &Word) -> How {
     let start = word.start as usize;
     let literal = &line[at..start];
     let begins_run = literal.last().is_none_or(|&b| !is_word_byte(b)) && is_word_byte(line[start]);
-    if begins_run && !literal.iter().any(u8::is_ascii_digit) { How::Run } else { How::Search }
-}
-
-#[inline]
-fn head_of(bytes: &[u8]) -> u128 {
-    bytes.first_chunk::<HEAD>().map_or(0, |bytes| u128::from_le_bytes(*bytes))
+    if !begins_run || literal.iter().any(u8::is_ascii_digit) {
+        return How::Search;
+    }
+    match word.kind {
+        Kind::Num if is_apart(literal, start) => How::Number,
+        Kind::Id if is_apart(literal, start) => How::Name,
+        Kind::Stamp | Kind::Time => How::Stamp,
+        _ => How::Run,
+    }
 }
 
 fn hash(before: u32, kind: Option<Kind>, literal: &[u8]) -> u64 {

@@ -13,7 +13,7 @@ mod bitmap;
 mod guide;
 pub mod words;
 
-use bitmap::{Block, Twin};
+use bitmap::{Bits, Twin};
 pub use guide::{Guide, Leaf};
 pub use words::{Kind, Word};
 
@@ -33,7 +33,7 @@ pub fn find_words(line: &[u8], out: &mut Vec<Word>) {
 #[derive(Debug)]
 pub struct Scanner {
     twin: Twin,
-    blocks: Vec<Block>,
+    bits: Bits,
     words: Vec<Word>,
     /// Grows to what the longest line needed; the first `skeleton_len` bytes hold the skeleton.
     skeleton: Vec<u8>,
@@ -50,7 +50,7 @@ impl Scanner {
     /// A scanner of the fastest kind that this CPU runs.
     #[must_use]
     pub fn new() -> Self {
-        Self { twin: Twin::detect(), blocks: Vec::new(), words: Vec::new(), skeleton: Vec::new(), skeleton_len: 0 }
+        Self { twin: Twin::detect(), bits: Bits::default(), words: Vec::new(), skeleton: Vec::new(), skeleton_len: 0 }
     }
 
     /// Finds words and skeleton of `line` (no line end).
@@ -63,7 +63,7 @@ impl Scanner {
     /// [`Scanner::finish`] makes the skeleton if it is wanted after all.
     #[inline]
     pub fn scan_along(&mut self, line: &[u8], guide: &Guide) -> Option<Leaf> {
-        let leaf = self.twin.follow(line, &mut self.blocks, guide, &mut self.words);
+        let leaf = self.twin.follow(line, &mut self.bits, guide, &mut self.words);
         if leaf.is_none() {
             self.finish(line);
         }
@@ -71,7 +71,7 @@ impl Scanner {
     }
 
     fn begin(&mut self, line: &[u8]) {
-        self.twin.fill(line, &mut self.blocks);
+        self.twin.fill(line, &mut self.bits);
         self.words.clear();
     }
 
@@ -79,7 +79,7 @@ impl Scanner {
     pub fn finish(&mut self, line: &[u8]) {
         let found = self.words.last().map_or(0, |word| word.end as usize);
         let mut at = found;
-        while let Some(word) = next_word(line, &self.blocks, at) {
+        while let Some(word) = next_word(line, &self.bits, at) {
             at = word.end as usize;
             self.words.push(word);
         }
@@ -129,13 +129,13 @@ impl Scanner {
 
 /// The first digit-word behind `from`, which is the end of the word before it (or the beginning of the line).
 #[inline(never)]
-fn next_word(line: &[u8], blocks: &[Block], from: usize) -> Option<Word> {
+fn next_word(line: &[u8], bits: &Bits, from: usize) -> Option<Word> {
     let mut at = from;
-    while let Some(digit) = bitmap::next_digit(blocks, at) {
+    while let Some(digit) = bits.next_digit(at) {
         // A word may have ended inside this run (widened ones, colour codes): what is left of it is a run of its own.
-        let start = bitmap::run_start(blocks, digit).max(at);
-        let end = bitmap::run_end(blocks, digit).min(line.len());
-        if let Some(word) = words::classify_run(line, start, end, from, bitmap::window(blocks, start)) {
+        let start = bits.run_start(digit).max(at);
+        let end = bits.run_end(digit).min(line.len());
+        if let Some(word) = words::classify_run(line, start, end, from, bits) {
             return Some(word);
         }
         at = end;

@@ -2,7 +2,7 @@
 //!
 //! Everything here is a function of the line's bytes and looks at most a few dozen bytes around the word.
 
-use super::bitmap::Block;
+use super::bitmap::{AHEAD, Bits, Twin};
 
 /// What a digit-word looks like. Kinds of one placeholder may be several: the cache may split finer
 /// than the template, never coarser.
@@ -99,6 +99,8 @@ pub const fn is_word_byte(b: u8) -> bool {
 
 /// Calls `found` for each digit-word of `line`, left to right, never overlapping.
 pub fn for_each(line: &[u8], mut found: impl FnMut(Word)) {
+    let mut bits = Bits::default();
+    Twin::Scalar.fill(line, &mut bits);
     let (mut at, mut floor) = (0, 0);
     while at < line.len() {
         // The start of a run of word bytes.
@@ -115,7 +117,7 @@ pub fn for_each(line: &[u8], mut found: impl FnMut(Word)) {
         if seen & DIGIT == 0 {
             continue;
         }
-        if let Some(word) = classify(line, start, at, floor) {
+        if let Some(word) = classify_run(line, start, at, floor, &bits) {
             // The rest of the run is looked at again: text is glued to the end of a colour code.
             at = word.end as usize;
             floor = word.end as usize;
@@ -136,46 +138,41 @@ fn two_digits(line: &[u8], i: usize) -> bool {
     at(line, i).is_ascii_digit() && at(line, i + 1).is_ascii_digit()
 }
 
-/// The word that the run `start..end` of word bytes stands for, possibly wider than the run (never left of
-/// `floor`), or `None` when it stays literal: weak words (`eth0`, `sha256`) and codes (`ORA-12541`).
-#[must_use]
-pub fn classify(line: &[u8], start: usize, end: usize, floor: usize) -> Option<Word> {
-    let mut bits = Block::default();
-    for (i, &b) in line[start..].iter().take(64).enumerate() {
-        bits.digit |= u64::from(CLASS[b as usize] & DIGIT != 0) << i;
-        bits.joint |= u64::from(CLASS[b as usize] & JOINT != 0) << i;
-    }
-    classify_run(line, start, end, floor, bits)
-}
+/// Longest word that is looked at by bits: behind it a port may stand.
+const GLANCE_BYTES_MAX: usize = AHEAD - 8;
 
-/// [`classify`] for a caller that knows which of the 64 bytes from `start` on are what.
+/// The word that the run `start..end` of word bytes stands for, possibly wider than the run (never left of
+/// `floor`), or `None` when it stays literal: weak words (`eth0`, `sha256`) and codes (`ORA-12541`). `bits` are those of the line.
 #[inline(always)]
-pub(super) fn classify_run(line: &[u8], start: usize, end: usize, floor: usize, bits: Block) -> Option<Word> {
-    // Longer words are never common ones; behind the word a port may stand.
-    let glance = if end - start < 56 { at_a_glance(line, start, end, bits) } else { None };
+pub(super) fn classify_run(line: &[u8], start: usize, end: usize, floor: usize, bits: &Bits) -> Option<Word> {
+    let glance = if end - start <= GLANCE_BYTES_MAX { at_a_glance(line, start, end, bits) } else { None };
     glance.or_else(|| classify_with_care(line, start, end, floor))
 }
 
 /// The commonest words: a plain number, milliseconds or seconds, an IPv4 address, a UUID, a date, a long name. A shortcut only: what
-/// it says is what [`classify_with_care`] says (a test compares them), and `None` means "look closer". `ahead`: what the bytes from `start` on are.
+/// it says is what [`classify_with_care`] says (a test compares them), and `None` means "look closer". `bits` are those of the line.
 #[inline(always)]
-fn at_a_glance(line: &[u8], start: usize, end: usize, ahead: Block) -> Option<Word> {
+fn at_a_glance(line: &[u8], start: usize, end: usize, all: &Bits) -> Option<Word> {
     let text = line.get(start..end)?;
-    let bits = ahead.digit & !(!0 << text.len());
+    let ahead = all.ahead(start).digit;
+    let bits = ahead & !(!0 << text.len());
     let digits = bits.trailing_ones() as usize;
     if digits == 0 {
-        return name_at_a_glance(line, start, text, ahead);
+        return name_at_a_glance(line, start, text, ahead, all.joint_ahead(start));
     }
     let before = if start > 0 { line[start - 1] } else { b' ' };
-    // What may stand before the word changes what it is: terminal colours, and groups of an IPv6 address.
-    if matches!(before, b':' | b';') || (before == b'[' && start > 1 && line[start - 2] == 0x1B) {
-        return None;
-    }
     let word = |end: usize, kind| Some(Word { start: start as u32, end: end as u32, kind });
     let next = at(line, end);
+    // What may stand before the word changes what it is: terminal colours, and groups of an IPv6 address.
+    if matches!(before, b':' | b';') || (before == b'[' && start > 1 && line[start - 2] == 0x1B) {
+        // `client.go:212: `: no group stands before the colon nor behind the number.
+        let is_alone = before == b':' && (start == 1 || !is_of_group(line[start - 2])) && !matches!(next, b':' | b'/' | b' ')
+            || next == b':' && digits > 2 && before == b':' && start > 1 && !is_of_group(line[start - 2]) && !is_of_group(at(line, end + 1));
+        return if is_alone && digits == text.len() { word(end, number_kind(text)) } else { None };
+    }
     if digits == text.len() {
         // Dates and times of day may go on behind a blank, a colon or a slash.
-        let may_go_on = matches!(next, b':' | b'/') || next == b' ' && matches!(digits, 6 | 8);
+        let may_go_on = next == b'/' || next == b':' && is_of_group(at(line, end + 1)) || next == b' ' && matches!(digits, 6 | 8);
         if !may_go_on {
             return word(end, number_kind(text));
         }
@@ -198,15 +195,40 @@ fn at_a_glance(line: &[u8], start: usize, end: usize, ahead: Block) -> Option<Wo
         // A date may begin with one or two digits, a point, and more of them; none begins like these.
         [b'.', rest @ ..] if matches!(digits, 1 | 3) && !rest.is_empty() && bits.count_ones() as usize == text.len() - 1 => word(end, Kind::Num),
         [b'.', ..] if digits <= 3 && text.len() >= 7 && is_dotted_quad(text, bits) => {
-            word(with_port_at_a_glance(line, end, ahead.digit >> text.len()), Kind::Ip)
+            word(with_port_at_a_glance(line, end, ahead >> text.len()), Kind::Ip)
         }
+        // Units end with a letter, and a compact date has eight digits.
+        [.., b'0'..=b'9'] if digits != 8 && next != b':' => id_at_a_glance(start, text, bits, all.joint_ahead(start)),
         _ => None,
     }
 }
 
+/// A byte that continues a group of an IPv6 or MAC address, or ends one.
+#[inline(always)]
+const fn is_of_group(b: u8) -> bool {
+    b == b':' || CLASS[b as usize] & (DIGIT | HEX) != 0
+}
+
+/// Digits and letters without order (`e00926`, `0b7dcbd4`): not so few digits that it may be a weak word. No colon stands beside it.
+#[inline(always)]
+fn id_at_a_glance(start: usize, text: &[u8], bits: u64, joint: u64) -> Option<Word> {
+    let inside = !(!0 << text.len());
+    if joint & inside != 0 || bits.count_ones() < 3 || text.len() > 40 {
+        return None;
+    }
+    let kind = if text.len() >= 8 && text.iter().fold(true, |all, b| all & (b.is_ascii_digit() | ((b | 0x20).wrapping_sub(b'a') < 6))) {
+        Kind::Hex
+    } else if text.len() > 2 && text[1] | 0x20 == b'x' {
+        return None;
+    } else {
+        Kind::Id
+    };
+    Some(Word { start: start as u32, end: (start + text.len()) as u32, kind })
+}
+
 /// Names whose parts are joined (`pool-5-thread-22`, `mq-0.prod.internal`, `HikariPool-1`): no weak word, no code, no hex.
 #[inline(always)]
-fn name_at_a_glance(line: &[u8], start: usize, text: &[u8], ahead: Block) -> Option<Word> {
+fn name_at_a_glance(line: &[u8], start: usize, text: &[u8], ahead: u64, joint: u64) -> Option<Word> {
     let end = start + text.len();
     if start > 0 && (line[start - 1] == b';' || line[start - 1] == b'[' && start > 1 && line[start - 2] == 0x1B) {
         return None;
@@ -220,21 +242,28 @@ fn name_at_a_glance(line: &[u8], start: usize, text: &[u8], ahead: Block) -> Opt
     };
     // Only letters and digits: may be weak. Only hex digits: may be an id of that kind.
     let inside = !(!0 << text.len());
-    let joint = ahead.joint & inside;
+    let joint = joint & inside;
     let ends_joint = joint >> (text.len() - 1) != 0;
-    if !begins_like_a_name || joint == 0 || ends_joint || text.len() <= 11 && matches!(first | 0x20, b's' | b'x' | b'u' | b'i') {
+    if joint == 0 {
+        // Codes begin with capitals, names of digests and standards (`sha256`, `rfc5424`, `i386`) with s, r or i.
+        let may_be_weak = !first.is_ascii_lowercase() || matches!(first, b's' | b'r' | b'i');
+        let is_apart = at(line, end) != b':' && (start == 0 || line[start - 1] != b':');
+        return if may_be_weak || !is_apart { None } else { id_at_a_glance(start, text, ahead & inside, joint) };
+    }
+    if !begins_like_a_name || ends_joint || text.len() <= 11 && matches!(first | 0x20, b's' | b'x' | b'u' | b'i') {
         return None;
     }
     if !text.iter().any(|&b| CLASS[b as usize] & ALPHA != 0) {
-        return None;
+        let is_plain_uuid = text.len() == 36 && is_uuid(text) && is_hex_but_for_dashes(text) && at(line, end) != b':';
+        return is_plain_uuid.then_some(Word { start: start as u32, end: end as u32, kind: Kind::Uuid });
     }
     // `core.2275`: what stands before the last number decides.
-    let digits = ahead.digit & inside;
+    let digits = ahead & inside;
     let number = (digits << (64 - text.len())).leading_ones() as usize;
     if number > 0 && text[text.len() - number - 1] == b'.' && digits & !(!0 << (text.len() - number)) == 0 {
         return None;
     }
-    let port = if at(line, end) == b':' { (ahead.digit >> text.len() >> 1).trailing_ones() as usize } else { 0 };
+    let port = if at(line, end) == b':' { (ahead >> text.len() >> 1).trailing_ones() as usize } else { 0 };
     let after = at(line, end + 1 + port);
     if (2..=5).contains(&port) && !is_word_byte(after) && after != b':' {
         return Some(Word { start: start as u32, end: (end + 1 + port) as u32, kind: Kind::Host });
@@ -280,7 +309,7 @@ fn is_hex_but_for_dashes(text: &[u8]) -> bool {
     usize::from(count(head) + count(tail)) + 4 == text.len()
 }
 
-/// [`classify`], looking at everything.
+/// [`classify_run`], looking at everything.
 #[inline(never)]
 fn classify_with_care(line: &[u8], start: usize, end: usize, floor: usize) -> Option<Word> {
     let (run_start, run_end) = (start, end);
@@ -744,18 +773,21 @@ mod tests {
             parts in proptest::collection::vec(proptest::prop_oneof![
                 "[0-9]{1,19}", "[0-9]{1,4}(ms|s|h|m)", "[0-9]{1,4}(\\.[0-9]{1,4}){1,4}(:[0-9]{1,6})?", "[a-f0-9]{8}(-[a-f0-9]{4}){3}-[a-f0-9]{12}",
                 "[0-9]{8}(-[0-9]{4}){3}-[0-9]{12}", "[ ./:;,T_-]", " ", "\\[", "\x1b\\[", "[a-zA-Z]{1,5}", "[0-9]{2}:[0-9]{2}:[0-9]{2}",
-                "2026[-/]11[-/]2[0-9]([T _][0-9]{2}:[0-9]{2}:[0-9]{2})?([.,][0-9]{1,6})?(Z| UTC| WARN)?", "[a-zA-Z][a-zA-Z0-9._-]{1,16}(:[0-9]{1,6})?", "[A-Z]{1,4}-?[0-9]{3,6}:?", "sha256|sha-256|iso-8859-1|x86_64|utf-16", "[0-9]{1,4}[.][0-9]{1,6}",
+                "2026[-/]11[-/]2[0-9]([T _][0-9]{2}:[0-9]{2}:[0-9]{2})?([.,][0-9]{1,6})?(Z| UTC| WARN)?", "[a-zA-Z][a-zA-Z0-9._-]{1,16}(:[0-9]{1,6})?", "[A-Z]{1,4}-?[0-9]{3,6}:?", "[a-f0-9]{1,12}", ":[a-f0-9]{1,4}", "[a-z][0-9a-z]{3,10}", "[0-9][0-9a-f]{5,9}", "go:[0-9]{1,3}: ", "sha256|sha-256|iso-8859-1|x86_64|utf-16", "[0-9]{1,4}[.][0-9]{1,6}",
             ], 1..8)
         ) {
             let line = parts.concat();
             let line = line.as_bytes();
+            let mut bits = Bits::default();
+            Twin::Scalar.fill(line, &mut bits);
             let mut at = 0;
             while at < line.len() {
                 let end = at + line[at..].iter().take_while(|b| is_word_byte(**b)).count();
-                if line[at..end].iter().any(u8::is_ascii_digit)
-                    && let Some(word) = classify(line, at, end, at)
-                {
-                    proptest::prop_assert_eq!(Some(word), classify_with_care(line, at, end, at), "{}", parts.concat());
+                // The word before may have ended right here, or long before.
+                for floor in [at, 0] {
+                    if line[at..end].iter().any(u8::is_ascii_digit) {
+                        proptest::prop_assert_eq!(classify_run(line, at, end, floor, &bits), classify_with_care(line, at, end, floor), "{}", parts.concat());
+                    }
                 }
                 at = end.max(at + 1);
             }

@@ -68,6 +68,8 @@ families! {
     STREAMS_OPEN = Gauge "squelch_streams_open" [] "Streams (files, containers, units, connections) that are open";
     FILES_OPEN = Gauge "squelch_files_open" ["input"] "File descriptors a file input holds";
     FILES_KNOWN = Gauge "squelch_files_known" ["input"] "Files an input follows, open or not";
+    FILES_WAITING = Gauge "squelch_files_waiting" ["input"] "Files that are not followed because too many are (`files_max`)";
+    FILE_ERRORS = Counter "squelch_file_errors" ["input"] "Files and directories that could not be opened or read, each time";
     FILE_LAG = Gauge "squelch_file_lag_bytes" ["input"] "Bytes not read yet of the file that is furthest behind";
     ROTATIONS = Counter "squelch_rotations" ["input", "kind"] "Rotations of files that were noticed";
 

@@ -5,10 +5,12 @@
 
 pub mod births;
 pub mod family;
+mod files;
 mod outputs;
 mod samples;
 mod text_format;
 
+pub use files::FileCounters;
 pub use outputs::OutputCounters;
 pub use samples::{Collects, LabelValues, Samples, Value};
 

@@ -22,6 +22,8 @@ impl Collects for Others {
         samples.add(&family::OUTPUT_REQUESTS, &["loki", "timeout"], 1);
         samples.add(&family::FILES_OPEN, &["files"], 2);
         samples.add(&family::FILES_KNOWN, &["files"], 5);
+        samples.add(&family::FILES_WAITING, &["files"], 0);
+        samples.add(&family::FILE_ERRORS, &["files"], 0);
         samples.add(&family::FILE_LAG, &["files"], 0);
         samples.add(&family::ROTATIONS, &["files", "renamed"], 0);
     }
@@ -54,6 +56,7 @@ pub(in crate::telemetry) fn moment() -> Status {
             odd_lines: 2,
             evictions: 3,
             late_records: 4,
+            lost_at_source: 0,
         },
         inputs: vec![InputStatus { name: "files".into(), lines: 1000, bytes: 123_456 }],
         lost: [5, 0, 0, 0, 0],

@@ -23,8 +23,8 @@ use tokio_rustls::TlsConnector;
 /// How long a receiver that does not want us has to say so by closing: a refusal of a certificate comes after the handshake in TLS 1.3.
 const CLOSES_WITHIN: Duration = Duration::from_millis(20);
 
-trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<D: AsyncRead + AsyncWrite + Send + Unpin> Duplex for D {}
+trait Duplex: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+impl<D: AsyncRead + AsyncWrite + Send + Sync + Unpin> Duplex for D {}
 
 /// Sends over TCP, with or without TLS.
 pub struct TcpSender {

@@ -18,7 +18,6 @@ pub(super) type JoinedPart = (Part, Arc<Fingerprint>);
 /// One writer inside a stream.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
-    key: u64,
     used: u64,
     /// A record that waits for its continuation lines.
     pub held: Option<Held>,
@@ -69,12 +68,14 @@ pub(super) struct PartialLine {
 #[derive(Debug)]
 pub(super) struct Lanes {
     lanes: Vec<Lane>,
+    /// Their writers, side by side: they are searched for each line.
+    keys: Vec<u64>,
     clock: u64,
 }
 
 impl Lanes {
     pub(super) fn new() -> Self {
-        Self { lanes: vec![Lane::default()], clock: 0 }
+        Self { lanes: vec![Lane::default()], keys: vec![0], clock: 0 }
     }
 
     /// The lane of `key`, and another lane's index that must be cleared first when there are too many.
@@ -84,12 +85,13 @@ impl Lanes {
             return LaneIndex::There(0);
         }
         self.clock += 1;
-        if let Some(index) = self.lanes.iter().position(|lane| lane.key == key) {
+        if let Some(index) = self.keys.iter().position(|known| *known == key) {
             self.lanes[index].used = self.clock;
             return LaneIndex::There(index);
         }
         if self.lanes.len() < LANES_MAX {
-            self.lanes.push(Lane { key, used: self.clock, ..Lane::default() });
+            self.lanes.push(Lane { used: self.clock, ..Lane::default() });
+            self.keys.push(key);
             return LaneIndex::There(self.lanes.len() - 1);
         }
         // Lane 0 is for lines that name no writer; it stays.
@@ -99,7 +101,8 @@ impl Lanes {
 
     /// Gives a cleared lane to another writer.
     pub(super) fn reuse(&mut self, index: usize, key: u64) {
-        self.lanes[index] = Lane { key, used: self.clock, ..Lane::default() };
+        self.lanes[index] = Lane { used: self.clock, ..Lane::default() };
+        self.keys[index] = key;
     }
 
     #[inline]

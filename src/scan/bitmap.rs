@@ -210,9 +210,14 @@ mod avx2 {
     pub(super) unsafe fn fill(line: &[u8], out: &mut Bits) {
         out.begin(line);
         let (whole, rest) = (line.len() / 64, line.len() % 64);
-        for index in 0..whole {
-            // SAFETY: 64 bytes of the line begin there.
-            out.set(index, unsafe { block(line.as_ptr().add(index * 64)) });
+        let (words, digits, joints) = (out.word.as_chunks_mut::<8>().0, out.digit.as_chunks_mut::<8>().0, out.joint.as_chunks_mut::<8>().0);
+        let places = words.iter_mut().zip(digits).zip(joints);
+        for (bytes, ((word, digit), joint)) in line.as_chunks::<64>().0.iter().zip(places) {
+            // SAFETY: 64 bytes.
+            let bits = unsafe { block(bytes.as_ptr()) };
+            *word = bits.word.to_le_bytes();
+            *digit = bits.digit.to_le_bytes();
+            *joint = bits.joint.to_le_bytes();
         }
         if rest > 0 {
             let last = if whole > 0 {

@@ -26,6 +26,8 @@ const LINE_BYTES_MAX: usize = 16 * 1024;
 const LAYOUTS_MAX: usize = 8;
 /// Steps behind one that are tried by comparing bytes, before they are looked for by hash.
 const TRIES_MAX: usize = 8;
+/// Behind a step with more than so many, none is tried: the hash is faster.
+const FANOUT_MAX: u32 = 16;
 /// Literal bytes that are compared without a loop.
 const HEAD: usize = 32;
 
@@ -66,6 +68,8 @@ struct Step {
     first: u32,
     /// The next one that was learnt behind the same step.
     next: u32,
+    /// Steps behind it.
+    fanout: u32,
     /// Of an end: the next one that the same lines come to.
     twin: u32,
     kind: Option<Kind>,
@@ -196,7 +200,8 @@ impl Guide {
         let (mut step, mut at) = (ROOT, 0);
         'steps: loop {
             let mut index = self.steps[step as usize].first;
-            for _ in 0..TRIES_MAX {
+            let tries = if self.steps[step as usize].fanout > FANOUT_MAX { 0 } else { TRIES_MAX };
+            for _ in 0..tries {
                 let Some(next) = self.steps.get(index as usize) else { break };
                 if !self.stands_at(next, line, at) {
                     index = next.next;
@@ -308,6 +313,7 @@ impl Guide {
             before,
             first: NONE,
             next: NONE,
+            fanout: 0,
             twin: NONE,
             kind,
             how,
@@ -324,6 +330,7 @@ impl Guide {
             hash(step.before, step.kind, &literals[step.literal_from as usize..][..step.literal_len as usize])
         };
         by_hash.insert_unique(hash(before, kind, literal), index, rehash);
+        self.steps[before as usize].fanout += 1;
         // Behind its brothers: what was learnt early is seen often.
         let mut last = self.steps[before as usize].first;
         if last == NONE {
@@ -369,6 +376,7 @@ impl Guide {
             before: NONE,
             first: NONE,
             next: NONE,
+            fanout: 0,
             twin: NONE,
             kind: END,
             how: How::Search,

@@ -236,7 +236,13 @@ impl Shapes {
         // These places come first, so that they are there before any other.
         let index = self.born % PASSING;
         while self.slots.len() < PASSING as usize {
-            self.slots.push(Shape { checks: Box::default(), skeleton: Box::default(), delay_key: Box::default(), fingerprint: Arc::clone(&shape.fingerprint), ..shape });
+            self.slots.push(Shape {
+                checks: Box::default(),
+                skeleton: Box::default(),
+                delay_key: Box::default(),
+                fingerprint: Arc::clone(&shape.fingerprint),
+                ..shape
+            });
         }
         self.slots[index as usize] = shape;
         index

@@ -77,13 +77,8 @@ impl Pattern {
 /// A pattern is asked once per new line shape and only about messages that hold its literals. So it is built without what makes a
 /// regex fast in the long run (automata, reversed, and searches for literals), which takes three times as long to build.
 fn compile(text: &str) -> Result<Regex, Box<BuildError>> {
-    let config = Regex::config()
-        .utf8_empty(false)
-        .nfa_size_limit(Some(COMPILED_BYTES_MAX))
-        .hybrid(false)
-        .dfa(false)
-        .onepass(false)
-        .auto_prefilter(false);
+    let config =
+        Regex::config().utf8_empty(false).nfa_size_limit(Some(COMPILED_BYTES_MAX)).hybrid(false).dfa(false).onepass(false).auto_prefilter(false);
     let syntax = syntax::Config::new().unicode(false).utf8(false).case_insensitive(true);
     Regex::builder().configure(config).syntax(syntax).build(text).map_err(Box::new)
 }

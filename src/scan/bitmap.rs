@@ -138,7 +138,11 @@ impl Twin {
     /// The fastest one that this CPU runs.
     pub(super) fn detect() -> Self {
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("popcnt") {
+        if is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("popcnt")
+        {
             return Self::Avx2;
         }
         Self::Scalar
@@ -269,8 +273,24 @@ mod avx2 {
             let joint = if low == 13 || low == 14 { POINT } else { 0 } | if low == 15 { UNDER } else { 0 };
             letter | digit | joint | HIGH
         };
-        let by_low =
-            twice([low(0), low(1), low(2), low(3), low(4), low(5), low(6), low(7), low(8), low(9), low(10), low(11), low(12), low(13), low(14), low(15)]);
+        let by_low = twice([
+            low(0),
+            low(1),
+            low(2),
+            low(3),
+            low(4),
+            low(5),
+            low(6),
+            low(7),
+            low(8),
+            low(9),
+            low(10),
+            low(11),
+            low(12),
+            low(13),
+            low(14),
+            low(15),
+        ]);
         let nibble = _mm256_set1_epi8(0x0F);
         let high = _mm256_shuffle_epi8(by_high, _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble));
         let class = _mm256_and_si256(high, _mm256_shuffle_epi8(by_low, _mm256_and_si256(bytes, nibble)));

@@ -54,9 +54,12 @@ impl Bits {
     #[inline(always)]
     fn set(&mut self, block: usize, bits: Block) {
         let at = block * 8;
-        self.word[at..at + 8].copy_from_slice(&bits.word.to_le_bytes());
-        self.digit[at..at + 8].copy_from_slice(&bits.digit.to_le_bytes());
-        self.joint[at..at + 8].copy_from_slice(&bits.joint.to_le_bytes());
+        for (bytes, bits) in [(&mut self.word, bits.word), (&mut self.digit, bits.digit), (&mut self.joint, bits.joint)] {
+            // A store of eight bytes; `copy_from_slice` is a call where it is not inlined.
+            if let Some([a, b, c, d, e, f, g, h]) = bytes.get_mut(at..at + 8) {
+                [*a, *b, *c, *d, *e, *f, *g, *h] = bits.to_le_bytes();
+            }
+        }
     }
 
     /// [`AHEAD`] bits or some more from `from` on, which is a byte of the line or its end.
@@ -119,9 +122,13 @@ impl Bits {
     }
 }
 
+/// Eight bytes from `at` on; 0 when there are not so many.
 #[inline(always)]
-fn eight(bytes: &[u8], at: usize) -> u64 {
-    bytes.get(at..at + 8).and_then(<[u8]>::first_chunk).map_or(0, |eight| u64::from_le_bytes(*eight))
+pub(super) fn eight(bytes: &[u8], at: usize) -> u64 {
+    match bytes.get(at..at + 8) {
+        Some(&[a, b, c, d, e, f, g, h]) => u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+        _ => 0,
+    }
 }
 
 /// How the bits are found on this machine.
@@ -214,14 +221,9 @@ mod avx2 {
     pub(super) unsafe fn fill(line: &[u8], out: &mut Bits) {
         out.begin(line);
         let (whole, rest) = (line.len() / 64, line.len() % 64);
-        let (words, digits, joints) = (out.word.as_chunks_mut::<8>().0, out.digit.as_chunks_mut::<8>().0, out.joint.as_chunks_mut::<8>().0);
-        let places = words.iter_mut().zip(digits).zip(joints);
-        for (bytes, ((word, digit), joint)) in line.as_chunks::<64>().0.iter().zip(places) {
-            // SAFETY: 64 bytes.
-            let bits = unsafe { block(bytes.as_ptr()) };
-            *word = bits.word.to_le_bytes();
-            *digit = bits.digit.to_le_bytes();
-            *joint = bits.joint.to_le_bytes();
+        for index in 0..whole {
+            // SAFETY: 64 bytes of the line begin there.
+            out.set(index, unsafe { block(line.as_ptr().add(index * 64)) });
         }
         if rest > 0 {
             let last = if whole > 0 {

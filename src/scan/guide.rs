@@ -9,7 +9,7 @@
 //! others are found by hash, once the next word is known. Bounds: [`STEPS_MAX`] and [`LITERAL_BYTES_MAX`]; the guide is emptied when it is full
 //! (it is a cache: what is forgotten is learnt again).
 
-use super::bitmap::{AHEAD, Bits};
+use super::bitmap::{AHEAD, Bits, eight};
 use super::next_word;
 use super::words::{self, Kind, Word, is_word_byte};
 use hashbrown::HashTable;
@@ -280,9 +280,12 @@ impl Guide {
         if length <= HEAD
             && let Some(head) = line.get(at..at + HEAD)
         {
-            let (head, _) = head.as_chunks::<8>();
-            let parts = head.iter().zip(&step.head).zip(&step.mask);
-            return parts.fold(0, |differs, ((part, head), mask)| differs | (u64::from_le_bytes(*part) ^ head) & mask) == 0;
+            // Loops of fixed length, here and below: they are laid out flat in every kind of build.
+            let mut differs = 0;
+            for part in 0..HEAD / 8 {
+                differs |= (eight(head, part * 8) ^ step.head[part]) & step.mask[part];
+            }
+            return differs == 0;
         }
         line.get(at..at + length) == Some(self.literal(step))
     }
@@ -417,18 +420,18 @@ impl Layout {
         if (digits ^ self.digits) << (64 - self.reach) != 0 {
             return false;
         }
-        let differs = |bytes: &[u8], from: usize| {
-            let (bytes, _) = bytes.as_chunks::<8>();
-            let parts = bytes.iter().zip(&self.other[from..]).zip(&self.mask[from..]);
-            parts.fold(0, |differs, ((bytes, other), mask)| differs | (u64::from_le_bytes(*bytes) & mask ^ other))
-        };
         let Some(head) = line.get(start..start + 32) else { return false };
-        let mut differs_at = differs(head, 0);
+        let mut differs = 0;
+        for part in 0..4 {
+            differs |= eight(head, part * 8) & self.mask[part] ^ self.other[part];
+        }
         if self.reach > 32 {
             let Some(tail) = line.get(start + 32..start + 64) else { return false };
-            differs_at |= differs(tail, 4);
+            for part in 0..4 {
+                differs |= eight(tail, part * 8) & self.mask[4 + part] ^ self.other[4 + part];
+            }
         }
-        differs_at == 0 && !words::may_have_zone(line, start + self.reach - 1)
+        differs == 0 && !words::may_have_zone(line, start + self.reach - 1)
     }
 }
 

@@ -21,3 +21,9 @@ pub fn of(time: SystemTime) -> UnixNanos {
 pub fn monotonic() -> std::time::Instant {
     std::time::Instant::now()
 }
+
+/// The same inside tokio, where tests can stop it and turn it on.
+#[must_use]
+pub fn monotonic_in_tokio() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}

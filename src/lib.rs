@@ -15,10 +15,13 @@
 //! (2) the first line is never late; (3) the same bytes at the same times give the
 //! same output; (4) every table is bounded and flushes before it forgets.
 
+pub mod agent;
 pub mod class;
 pub mod cli;
 pub mod clock;
 pub mod collapse;
+pub mod config;
+pub mod delivery;
 pub mod diagnosis;
 pub mod engine;
 pub mod envelope;
@@ -32,7 +35,9 @@ pub mod rules;
 pub mod scan;
 pub mod secrets;
 pub mod simulate;
+pub mod store;
 pub mod storm;
+pub mod telemetry;
 pub mod time;
 pub mod units;
 pub mod working_time;

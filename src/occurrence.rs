@@ -1,7 +1,7 @@
 //! One record as the later stages see it: what `collapse`, `storm` and `diagnosis` are told. Data only.
 
 use crate::fingerprint::Fingerprint;
-use crate::record::{FingerprintIndex, StreamId};
+use crate::record::{FingerprintIndex, Place, StreamId};
 use crate::time::UnixNanos;
 use std::sync::Arc;
 
@@ -14,6 +14,8 @@ pub struct Occurrence<'a> {
     pub index: FingerprintIndex,
     /// Where it came from.
     pub stream: StreamId,
+    /// Where its first byte stood there.
+    pub place: Place,
     /// When it was read.
     pub arrival: UnixNanos,
     /// The time by which windows, rates and intervals go.

@@ -39,6 +39,15 @@ impl Span {
     }
 }
 
+/// Where a line stands in what it was read from: the same when it is read again, so that record ids are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Place {
+    /// Hash of the file's identity and generation; for inputs that cannot be read again, of the stream and the process's start.
+    pub origin: u64,
+    /// Offset of its first byte, or its number.
+    pub offset: u64,
+}
+
 /// How bad a record says it is. Part of the fingerprint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]

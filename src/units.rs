@@ -1,4 +1,6 @@
-//! Durations and sizes as people write them: `10s`, `500ms`, `64KiB`.
+//! Durations, sizes and offsets from UTC as people write them: `10s`, `500ms`, `64KiB`, `+02:00`.
+
+use std::time::Duration;
 
 /// Reads `500ms`, `10s`, `5m`, `2h`, `1d` (whole or decimal) into nanoseconds.
 ///
@@ -35,13 +37,71 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         "KiB" | "Ki" | "K" | "k" => 1 << 10,
         "MiB" | "Mi" | "M" => 1 << 20,
         "GiB" | "Gi" | "G" => 1 << 30,
+        "TiB" | "Ti" | "T" => 1 << 40,
         "KB" | "kB" => 1_000,
         "MB" => 1_000_000,
         "GB" => 1_000_000_000,
-        other => return Err(format!("unknown unit `{other}` in `{text}`; use B, KiB, MiB, GiB, KB, MB or GB")),
+        other => return Err(format!("unknown unit `{other}` in `{text}`; use B, KiB, MiB, GiB, TiB, KB, MB or GB")),
     };
     let value: u64 = number.parse().map_err(|_| format!("`{text}` is not a size; write for example 64KiB or 1MiB"))?;
     value.checked_mul(factor).ok_or_else(|| format!("`{text}` is too large"))
+}
+
+/// Writes a duration as [`parse_duration`] reads it, exactly, in its largest whole unit: `90s`, `500ms`, `2h`.
+#[must_use]
+pub fn write_duration(duration: Duration) -> String {
+    const UNITS: [(u128, &str); 7] = [
+        (86_400_000_000_000, "d"),
+        (3_600_000_000_000, "h"),
+        (60_000_000_000, "m"),
+        (1_000_000_000, "s"),
+        (1_000_000, "ms"),
+        (1_000, "us"),
+        (1, "ns"),
+    ];
+    let nanos = duration.as_nanos();
+    if nanos == 0 {
+        return "0s".into();
+    }
+    let (factor, unit) = UNITS.into_iter().find(|(factor, _)| nanos.is_multiple_of(*factor)).unwrap_or((1, "ns"));
+    format!("{}{unit}", nanos / factor)
+}
+
+/// Writes bytes as [`parse_size`] reads them, exactly, in their largest whole unit: `64KiB`, `1000B`.
+#[must_use]
+pub fn write_size(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match UNITS.into_iter().find(|(factor, _)| bytes >= *factor && bytes.is_multiple_of(*factor)) {
+        Some((factor, unit)) => format!("{}{unit}", bytes / factor),
+        None => format!("{bytes}B"),
+    }
+}
+
+/// Reads `UTC`, `Z`, `+02:00`, `-0330`, `+2` into seconds east of UTC.
+///
+/// # Errors
+/// Says what was expected when the text is no offset.
+pub fn parse_offset(text: &str) -> Result<i32, String> {
+    let wrong = || format!("`{text}` is no offset from UTC; write for example UTC, +02:00 or -0330");
+    if matches!(text, "UTC" | "utc" | "Z" | "z" | "GMT") {
+        return Ok(0);
+    }
+    let (sign, digits) = match text.split_at_checked(1) {
+        Some(("+", digits)) => (1, digits),
+        Some(("-", digits)) => (-1, digits),
+        _ => return Err(wrong()),
+    };
+    let (hours, minutes) = match digits.split_once(':') {
+        Some(parts) => parts,
+        None if digits.len() > 2 && digits.is_ascii() => digits.split_at(digits.len() - 2),
+        None => (digits, "0"),
+    };
+    let number =
+        |text: &str, most: i32| if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse::<i32>().ok().filter(|&n| n <= most) } else { None };
+    match (number(hours, 18), number(minutes, 59)) {
+        (Some(hours), Some(minutes)) => Ok(sign * (hours * 3600 + minutes * 60)),
+        _ => Err(wrong()),
+    }
 }
 
 /// Prints bytes for people: `812 B`, `4.2 MiB`.
@@ -108,6 +168,30 @@ mod tests {
         assert_eq!(parse_size("2MB"), Ok(2_000_000));
         assert_eq!(parse_size("7"), Ok(7));
         assert!(parse_size("7 apples").is_err());
+    }
+
+    #[test]
+    fn what_is_written_is_read_as_the_same() {
+        for (nanos, text) in
+            [(0, "0s"), (500_000_000, "500ms"), (90_000_000_000, "90s"), (7_200_000_000_000, "2h"), (1, "1ns"), (172_800_000_000_000, "2d")]
+        {
+            assert_eq!(write_duration(Duration::from_nanos(nanos)), text);
+            assert_eq!(parse_duration(text), Ok(nanos as i64));
+        }
+        for (bytes, text) in [(0, "0B"), (1000, "1000B"), (65_536, "64KiB"), (1 << 30, "1GiB"), (5 << 40, "5TiB"), ((1 << 20) + 1, "1048577B")] {
+            assert_eq!(write_size(bytes), text);
+            assert_eq!(parse_size(text), Ok(bytes));
+        }
+    }
+
+    #[test]
+    fn offsets_are_read_as_people_write_them() {
+        for (text, seconds) in [("UTC", 0), ("+02:00", 7200), ("-0330", -12_600), ("+2", 7200), ("-11", -39_600)] {
+            assert_eq!(parse_offset(text), Ok(seconds), "{text}");
+        }
+        for text in ["2", "Europe/Berlin", "+25:00", "+1:99", "", "+", "+é"] {
+            assert!(parse_offset(text).is_err(), "{text}");
+        }
     }
 
     #[test]

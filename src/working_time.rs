@@ -127,6 +127,10 @@ impl GlobalClock {
     /// The arrival time at which silence will have moved `now` to `working`.
     #[must_use]
     pub const fn arrival_at(&self, working: UnixNanos) -> UnixNanos {
+        if self.moved_at.0 == i64::MIN {
+            // Nothing was heard yet: the first tick takes arrival for `now`.
+            return working;
+        }
         let ahead = working.since(self.now);
         self.moved_at.plus(if ahead > 0 { ahead } else { 0 })
     }

@@ -46,7 +46,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The shell: everything that waits, reads, writes.
     ("clock", &["time"]),
     ("inputs", &["clock", "envelope", "framing", "record", "scan", "time", "units"]),
-    ("outputs", &["clock", "collapse", "diagnosis", "engine", "fingerprint", "record", "secrets", "storm", "time", "units"]),
+    ("store", &["clock", "engine", "inputs", "record", "time", "units"]),
+    ("delivery", &["clock", "record", "store", "time", "units"]),
+    ("telemetry", &["clock", "collapse", "config", "delivery", "engine", "inputs", "outputs", "record", "store", "storm", "time", "units"]),
+    ("config", &["delivery", "engine", "inputs", "outputs", "record", "rules", "secrets", "store", "time", "units"]),
+    ("agent", &["*"]),
+    ("outputs", &["delivery", "store", "clock", "collapse", "diagnosis", "engine", "fingerprint", "record", "secrets", "storm", "time", "units"]),
     ("cli", &["*"]),
 ];
 

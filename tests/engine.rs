@@ -1,11 +1,13 @@
 //! The engine from outside, with literal times: what passes, what is absorbed, and that no line is ever missing.
 
 use proptest::prelude::*;
+use squelch::collapse::Closed;
 use squelch::collapse::summary::Summary;
 use squelch::engine::{Engine, Forwarded, Mode, Options, Sink};
-use squelch::record::StreamId;
+use squelch::record::{Place, StreamId};
 use squelch::storm::StormEvent;
 use squelch::time::{MILLI, SECOND, UnixNanos};
+use std::collections::BTreeMap;
 
 /// 2026-11-23T10:00:00Z.
 const START: UnixNanos = UnixNanos(1_795_428_000 * SECOND);
@@ -17,12 +19,16 @@ struct Out {
     forwarded_lines: u64,
     summarised_lines: u64,
     bytes: Vec<u8>,
+    /// Where each record that passed stood, and its first line.
+    places: Vec<(StreamId, Place, Vec<u8>)>,
 }
 
 impl Sink for Out {
     fn forward(&mut self, record: &Forwarded<'_>) {
         self.forwarded_lines += u64::from(record.lines);
         self.bytes.extend_from_slice(record.raw);
+        let first_line = record.raw.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+        self.places.push((record.stream, record.place, first_line.to_vec()));
         let mark = if record.would_absorb { "would absorb: " } else { "" };
         self.rows.push(format!("{mark}{}", String::from_utf8_lossy(record.raw).trim_end()));
     }
@@ -94,6 +100,17 @@ fn a_thousand_retries_become_their_first_line_and_a_count() {
     assert!(rows.len() < 15, "{rows:?}");
     assert!(rows[0].ends_with("(attempt 0)"));
     assert!(rows.last().is_some_and(|row| row.contains("Connection to <host> failed, retrying in <dur> (attempt <num>)")), "{rows:?}");
+}
+
+#[test]
+fn what_a_source_says_it_lost_is_counted_outside_the_identity() {
+    let mut bench = Bench::new(Options::default());
+    for lost in [120, 7, 3000] {
+        bench.feed(&format!("2026-11-23T10:00:00Z host systemd-journald[311]: Suppressed {lost} messages from orders.service\n"));
+    }
+    bench.drain();
+    let accounting = bench.engine.accounting();
+    assert_eq!((accounting.read, accounting.lost_at_source), (3, 3127));
 }
 
 #[test]
@@ -219,6 +236,47 @@ fn inputs_beyond_the_bound_share_one_stream_and_lose_nothing() {
 }
 
 #[test]
+fn a_stream_that_is_retired_leaves_nothing_open_and_its_place_to_another() {
+    let mut bench = Bench::new(Options { streams_max: 2, ..Options::default() });
+    bench.feed(&retry(1)).feed(&retry(2)).feed(&retry(3));
+    assert_eq!(bench.engine.accounting().open, 2);
+    bench.engine.retire_stream(bench.stream, bench.now, &mut bench.out);
+    assert_eq!((bench.engine.accounting().open, bench.engine.accounting().summarised), (0, 2));
+    for n in 0..100 {
+        let stream = bench.engine.open_stream(&format!("pod-{n}"), false, true);
+        bench.engine.feed(stream, bench.now, retry(n).as_bytes(), &mut bench.out);
+        assert_eq!(bench.engine.stream_label(stream), format!("pod-{n}"));
+        bench.engine.retire_stream(stream, bench.now, &mut bench.out);
+    }
+    bench.drain();
+    assert_eq!(bench.engine.accounting().forwarded, 101, "each stream's first record passed");
+}
+
+#[test]
+fn containers_that_an_input_sees_restart_are_a_crash_loop() {
+    let mut engine = Engine::new(Options { reference: START, ..Options::default() });
+    let mut out = Out::default();
+    let stream = engine.open_stream("shop/orders-0/app", false, true);
+    for restarts in 1..8 {
+        let now = START.plus(i64::from(restarts) * 40 * SECOND);
+        engine.wake(now, &mut out);
+        engine.restarted(stream, restarts, now, &mut out);
+    }
+    assert!(out.rows.iter().any(|row| row == "[storm: container restarted <num> times]"), "{:?}", out.rows);
+    assert_eq!(engine.accounting().read, 0);
+}
+
+#[test]
+fn lines_that_wait_for_the_end_of_their_record_can_be_fed_to_another_engine() {
+    let trace = "2026-11-23T10:00:00Z ERROR c.e.Job - job failed\n\tat c.e.Job.run(Job.java:1)\n";
+    let mut bench = Bench::new(Options::default());
+    bench.feed(trace).after(SECOND).feed(trace);
+    let mut held = Vec::new();
+    bench.engine.held(&mut |_, raw, lines, place| held.push((raw.to_vec(), lines, place.offset)));
+    assert_eq!(held, [(trace.as_bytes().to_vec(), 2, trace.len() as u64)]);
+}
+
+#[test]
 fn an_idle_engine_asks_for_no_wakeup() {
     let mut bench = Bench::new(Options::default());
     bench.feed("2026-11-23T10:00:00Z INFO app - started\n");
@@ -241,11 +299,26 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+/// What a store would keep of the lines that are open: windows by their number, each as told when it last changed, and held lines.
+fn open_lines(engine: &mut Engine, kept: &mut BTreeMap<u64, u64>) -> u64 {
+    let mut open = BTreeMap::new();
+    engine.open_windows(&mut |window| {
+        let lines = window.changed.map_or_else(|| kept[&window.number], |closed| Closed::lines(&closed));
+        open.insert(window.number, lines);
+    });
+    *kept = open;
+    let mut held = 0;
+    engine.held(&mut |_, _, lines, _| held += u64::from(lines));
+    held + kept.values().sum::<u64>()
+}
+
 fn run(options: &Options, pieces: &[(Vec<u8>, u16)], chunk: usize, stream_count: usize) -> Result<Out, TestCaseError> {
     let mut engine = Engine::new(Options { reference: START, ..options.clone() });
     let streams: Vec<StreamId> = (0..stream_count).map(|n| engine.open_stream(&format!("s{n}"), n % 2 == 1, n > 0)).collect();
     let (mut out, mut now) = (Out::default(), START);
     let (mut read, mut bytes) = (0, 0);
+    let mut input = vec![Vec::new(); stream_count];
+    let mut kept = BTreeMap::new();
     for (n, (piece, wait_ms)) in pieces.iter().enumerate() {
         now = now.plus(i64::from(*wait_ms) * MILLI);
         engine.wake(now, &mut out);
@@ -255,6 +328,10 @@ fn run(options: &Options, pieces: &[(Vec<u8>, u16)], chunk: usize, stream_count:
             prop_assert!(accounting.holds(), "{:?}", accounting);
             prop_assert_eq!((accounting.forwarded, accounting.summarised), (out.forwarded_lines, out.summarised_lines));
         }
+        input[n % stream_count].extend_from_slice(piece);
+        if n % 3 == 0 {
+            prop_assert_eq!(engine.accounting().open, open_lines(&mut engine, &mut kept));
+        }
         bytes += piece.len() as u64;
         read = engine.accounting().read;
     }
@@ -263,6 +340,10 @@ fn run(options: &Options, pieces: &[(Vec<u8>, u16)], chunk: usize, stream_count:
     prop_assert!(accounting.holds() && accounting.open == 0, "{:?}", accounting);
     prop_assert!(accounting.read >= read);
     prop_assert_eq!(accounting.bytes_read, bytes);
+    for (stream, place, first_line) in &out.places {
+        let at = &input[stream.0 as usize][place.offset as usize..];
+        prop_assert!(at.starts_with(first_line), "{:?} does not stand at {}", String::from_utf8_lossy(first_line), place.offset);
+    }
     Ok(out)
 }
 
@@ -284,4 +365,48 @@ proptest! {
         // The same bytes at the same times give the same output, in any chunking.
         prop_assert_eq!(&whole.rows, &run(&options, &pieces, chunk, streams)?.rows);
     }
+}
+
+/// What is told of storms, as (word, id).
+#[derive(Default)]
+struct Told(Vec<(String, String)>);
+
+impl Sink for Told {
+    fn forward(&mut self, _record: &Forwarded<'_>) {}
+    fn summary(&mut self, _summary: &Summary) {}
+    fn storm(&mut self, event: &StormEvent, _absorbed: u64) {
+        let word = format!("{event:?}").split('(').next().unwrap_or_default().to_owned();
+        self.0.push((word, event.report().id.to_string()));
+    }
+}
+
+#[test]
+fn a_storm_goes_on_in_the_next_process() {
+    let mut told = Told::default();
+    let mut state = None;
+    for process in 0..2 {
+        let mut engine = Engine::new(Options { reference: START, ..Options::default() });
+        if let Some(state) = &state {
+            engine.restore_storms(state, START.plus(30 * SECOND));
+        }
+        let stream = engine.open_stream("orders", true, true);
+        for n in process * 600..(process + 1) * 600 {
+            let at = START.plus(i64::from(n) * 50 * MILLI);
+            let line = format!(
+                "2026-11-23T10:00:{:02}.{:03}Z WARN  [worker-1] c.e.Client - Connection to mq-1:61616 refused, retrying\n",
+                n / 20,
+                n % 20 * 50
+            );
+            engine.feed(stream, at.plus(MILLI), line.as_bytes(), &mut told);
+        }
+        if process == 1 {
+            for second in 0..100 {
+                engine.wake(START.plus((60 + second) * SECOND), &mut told);
+            }
+        }
+        state = Some(engine.storms_state());
+    }
+    let words: Vec<&str> = told.0.iter().map(|row| row.0.as_str()).collect();
+    assert_eq!(words, ["Firing", "Ongoing", "Resolved"]);
+    assert!(told.0.iter().all(|row| row.1 == told.0[0].1));
 }

@@ -135,6 +135,50 @@ fn a_full_disk_is_a_failure_that_is_told() {
 }
 
 /// What a run left behind.
+/// What went wrong stands on stderr with what to do, and the exit code is the documented one.
+#[track_caller]
+fn check_refused(arguments: &[&str], code: i32, words: &[&str]) {
+    let ran = run(arguments, b"");
+    assert_eq!(ran.code, Some(code), "{arguments:?}: {}", ran.stderr);
+    assert!(ran.stdout.is_empty(), "{arguments:?} wrote to stdout");
+    for word in words {
+        assert!(ran.stderr.contains(word), "{arguments:?}: no `{word}` in {}", ran.stderr);
+    }
+}
+
+#[test]
+fn rules_that_are_not_there_are_told_before_anything_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().to_str().unwrap();
+    let missing = folder.path().join("nowhere");
+    let missing = missing.to_str().unwrap();
+    for command in [&["--rules"][..], &["report", "--rules"], &["explain", "--rules"]] {
+        check_refused(&[command, &[empty, "x"]].concat(), 78, &["no rules in", "it has no file *.toml", "hint: name a rule file"]);
+        check_refused(&[command, &[missing, "x"]].concat(), 78, &["cannot read rules from", "no such file or directory\n", "hint:"]);
+    }
+    check_refused(&["rules", "test", empty], 1, &["it has no file *.toml"]);
+}
+
+#[test]
+fn explain_knows_the_users_rules() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "technology = \"mine\"\ndescription = \"mine\"\n[[rule]]\nid = \"mine.shop.closed\"\nclass = \"failure\"\n\
+        literals = [\"shop shut for\"]\nadvice = \"look whether the shop is open\"\nmatch = [{ text = \"shop shut for today\" }]\nno_match = [\"shop open\"]\n";
+    let rules = file(folder.path(), "mine.toml", text.as_bytes());
+    let ran = run(&["explain", "--rules", &rules, "shop shut for today"], b"");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(String::from_utf8_lossy(&ran.stdout).contains("rule mine.shop.closed"), "{}", String::from_utf8_lossy(&ran.stdout));
+}
+
+#[test]
+fn flags_of_other_tools_are_answered_with_ours() {
+    check_refused(&["--json"], 2, &["hint: for JSON write `-o json`"]);
+    check_refused(&["report", "--json"], 2, &["hint: for JSON write `-o json`"]);
+    check_refused(&["-f"], 2, &["-o json", "tail -F"]);
+    check_refused(&["--alert-cmd", ""], 2, &["there is no command in it"]);
+    check_refused(&["simulate", "--clients", "0"], 2, &["clients must be 1 to 1000"]);
+}
+
 struct Ran {
     code: Option<i32>,
     stdout: Vec<u8>,

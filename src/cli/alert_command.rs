@@ -7,7 +7,7 @@ use crate::outputs::Output;
 use crate::outputs::json::push_line;
 use crate::outputs::storm_record::StormRecord;
 use crate::record::StreamId;
-use crate::storm::{AlertLevel, StormEvent, StormId};
+use crate::storm::{AlertLevel, Burst, StormEvent, StormId};
 use crate::time::UnixNanos;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -222,6 +222,9 @@ impl<O: Output> Sink for Alerting<O> {
             push_line(&mut record, &StormRecord::new(event, absorbed, self.now));
             command.send(storm.id, record);
         }
+    }
+    fn burst(&mut self, burst: &Burst) {
+        self.output.burst(burst);
     }
 }
 

@@ -25,8 +25,10 @@ use std::io::{self, BufRead};
 /// Explains the argument, or each line of stdin.
 pub fn run(arguments: &ExplainArguments) -> Result<Exit, Failure> {
     let style = pipe::style(arguments.color, &io::stdout());
+    let rules = super::rules::for_run(&arguments.rules)?;
+    let classifier = Classifier::new(rules.as_ref());
     if let Some(line) = &arguments.line {
-        super::print(&explained(line.as_bytes(), arguments.output, style))?;
+        super::print(&explained(line.as_bytes(), &classifier, arguments.output, style))?;
         return Ok(Exit::Fine);
     }
     if is_stdin_terminal() {
@@ -38,14 +40,14 @@ pub fn run(arguments: &ExplainArguments) -> Result<Exit, Failure> {
     let mut line = Vec::new();
     while stdin.read_until(b'\n', &mut line).map_err(|error| Failure::new(Exit::Failure, format!("cannot read stdin: {error}")))? > 0 {
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
-        super::print(&explained(text.strip_suffix(b"\r").unwrap_or(text), arguments.output, style))?;
+        super::print(&explained(text.strip_suffix(b"\r").unwrap_or(text), &classifier, arguments.output, style))?;
         line.clear();
     }
     Ok(Exit::Fine)
 }
 
-fn explained(line: &[u8], output: OutputFormat, style: Style) -> Vec<u8> {
-    let explanation = explain(line);
+fn explained(line: &[u8], classifier: &Classifier, output: OutputFormat, style: Style) -> Vec<u8> {
+    let explanation = explain(line, classifier);
     match output {
         OutputFormat::Json => {
             let mut text = serde_json::to_vec(&explanation).expect("an explanation has string keys");
@@ -104,14 +106,14 @@ struct MaskField {
     value: String,
 }
 
-fn explain(line: &[u8]) -> Explanation {
+fn explain(line: &[u8], classifier: &Classifier) -> Explanation {
     let mut words = Vec::new();
     scan::find_words(line, &mut words);
     let envelope = envelope::peel(line, &words);
     let template = fingerprint::template::build(line, &words, &envelope);
     let message = envelope.decoded.as_deref().unwrap_or_else(|| envelope.message.of(line));
     let texts = envelope.extras.iter().filter_map(|extra| if let ExtraPart::Text(span) = extra.part { Some(span.of(line)) } else { None });
-    let Classified { guess, source, .. } = Classifier::new(None).classify(envelope.severity, message, texts);
+    let Classified { guess, source, .. } = classifier.classify(envelope.severity, message, texts);
     let fingerprint = Fingerprint::new(envelope.severity, template.text.as_str(), guess.class, source);
     // Masks stand in the decoded text when there is one.
     let masked = envelope.decoded.as_deref().unwrap_or(line);
@@ -306,14 +308,15 @@ mod tests {
 
     #[test]
     fn an_empty_line_is_explained_too() {
-        let explanation = explain(b"");
+        let explanation = explain(b"", &Classifier::new(None));
         assert_eq!(explanation.class, "none");
         assert!(show(&explanation, b"", Style::default()).contains("fingerprint"));
     }
 
     #[test]
     fn the_json_form_carries_positions() {
-        let value: serde_json::Value = serde_json::from_slice(&explained(b"retrying in 5s", OutputFormat::Json, Style::default())).unwrap();
+        let value: serde_json::Value =
+            serde_json::from_slice(&explained(b"retrying in 5s", &Classifier::new(None), OutputFormat::Json, Style::default())).unwrap();
         assert_eq!(value["line"], "retrying in 5s");
         assert_eq!(value["message"]["end"], 14);
         assert_eq!(value["fingerprint"].as_str().unwrap().len(), 16);

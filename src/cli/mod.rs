@@ -1,6 +1,8 @@
 //! The command line: what each command reads and writes, and with which code it ends.
 
 mod alert_command;
+mod check;
+mod config;
 mod drive;
 mod error;
 mod explain;
@@ -10,13 +12,16 @@ mod options;
 mod pipe;
 mod report;
 pub mod rules;
+mod run;
 mod signals;
 pub mod simulate;
+pub mod store;
 
 pub use error::{Exit, Failure};
 pub use options::Cli;
 
 use crate::inputs::open::{self, Source};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 use fingerprint::FingerprintOptions;
 use options::{Command, FingerprintArguments};
@@ -24,6 +29,7 @@ use simulate::SimulateArgs;
 use std::io::{self, BufReader, BufWriter, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
+use store::StoreArguments;
 
 /// Runs squelch with the arguments of this process.
 #[must_use]
@@ -39,6 +45,10 @@ pub fn main() -> ExitCode {
         Some(Command::Fingerprint(arguments)) => run_fingerprint(arguments),
         Some(Command::Rules(arguments)) => run_rules(arguments),
         Some(Command::Simulate(arguments)) => run_simulate(arguments),
+        Some(Command::Run(arguments)) => run::run(arguments),
+        Some(Command::Check(arguments)) => check::run(arguments),
+        Some(Command::Config(arguments)) => config::run(arguments),
+        Some(Command::Store(arguments)) => run_store(arguments),
     };
     match result {
         Ok(exit) => exit.into(),
@@ -78,8 +88,21 @@ fn run_rules(arguments: &rules::RulesArguments) -> Result<Exit, Failure> {
 
 fn run_simulate(arguments: &SimulateArgs) -> Result<Exit, Failure> {
     let mut output = BufWriter::with_capacity(IO_BYTES, io::stdout().lock());
+    let mistakes = arguments.mistakes();
+    if !mistakes.is_empty() {
+        return Err(Failure::new(Exit::Usage, mistakes.join("; ")));
+    }
     simulate::run(arguments, &mut output).map_err(|error| Failure::new(Exit::Failure, format!("{error:#}")))?;
     Ok(Exit::Fine)
+}
+
+fn run_store(arguments: &StoreArguments) -> Result<Exit, Failure> {
+    let mut output = BufWriter::with_capacity(IO_BYTES, io::stdout().lock());
+    let exit = store::run(arguments, &mut output)?;
+    match output.flush() {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::stdout(&error)),
+        _ => Ok(exit),
+    }
 }
 
 /// Large enough that system calls do not count.
@@ -94,7 +117,23 @@ fn ended_by_clap(error: &clap::Error) -> ExitCode {
     }
     let text = text.ansi().to_string();
     let _ = write!(anstream::stderr(), "squelch: {text}");
+    if let Some(hint) = hint_for(error) {
+        let _ = writeln!(anstream::stderr(), "  hint: {hint}");
+    }
     Exit::Usage.into()
+}
+
+/// What somebody probably meant who is used to other tools.
+fn hint_for(error: &clap::Error) -> Option<&'static str> {
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg).filter(|_| error.kind() == ErrorKind::UnknownArgument) else {
+        return None;
+    };
+    match argument.split('=').next().unwrap_or_default() {
+        "--json" | "--ndjson" | "--format" => Some("for JSON write `-o json`"),
+        "-f" | "--follow" => Some("for JSON write `-o json`; to follow a file, pipe it in: tail -F app.log | squelch"),
+        "--markdown" | "--md" => Some("for Markdown write `squelch report -o markdown`"),
+        _ => None,
+    }
 }
 
 /// The short help on stderr: for somebody who typed `squelch` alone at a terminal.

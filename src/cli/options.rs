@@ -1,11 +1,15 @@
 //! The options, their help, and the settings they make.
 
+use super::check::CheckArguments;
+use super::config::ConfigArguments;
 use super::rules::RulesArguments;
+use super::run::RunArguments;
 use super::simulate::SimulateArgs;
+use super::store::StoreArguments;
 use crate::clock;
 use crate::engine::{Mode, Options};
 use crate::time::{SECOND, UnixNanos};
-use crate::units::{parse_duration, parse_size, show_duration};
+use crate::units::{parse_duration, parse_offset, parse_size, show_duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -38,6 +42,17 @@ pub enum Command {
     Rules(RulesArguments),
     /// Make a retry storm to try things on
     Simulate(Box<SimulateArgs>),
+    /// Run the agent: tail everything, survive everything
+    #[command(after_long_help = RUN_LONG_HELP)]
+    Run(RunArguments),
+    /// Check the configuration of the agent and whether it would work here
+    #[command(after_long_help = CHECK_LONG_HELP)]
+    Check(CheckArguments),
+    /// Print a configuration to begin with, its schema, or what is in effect
+    #[command(after_long_help = CONFIG_LONG_HELP)]
+    Config(ConfigArguments),
+    /// Look into the agent's store: status, waiting records, dead letters
+    Store(StoreArguments),
 }
 
 const AFTER_HELP: &str = "`--help` says more: examples, units, exit codes.";
@@ -82,6 +97,36 @@ When two groups join, a row `@merge` says so; --no-group leaves groups out.
 
 Examples:
   squelch fingerprint --tsv < app.log | cut -f2 | sort | uniq -c | sort -rn | head";
+
+const RUN_LONG_HELP: &str = "\
+Reads what the configuration names and ships what is left. Without a configuration file the defaults make a working agent: Kubernetes
+pods, the usual files of /var/log and the journal, where they are, to standard output as NDJSON.
+
+SIGTERM and SIGINT flush, commit and end with 0. SIGHUP reads the configuration again; so does a change of its content. A configuration
+that is wrong keeps the old one in force. State lies in `state_dir`: one agent each.
+
+Examples:
+  squelch config print-default > /etc/squelch/squelch.toml
+  squelch check && squelch run
+  squelch run --config ./squelch.toml";
+
+const CHECK_LONG_HELP: &str = "\
+Looks at inputs, outputs, rules, the store and addresses to listen on; starts nothing, sends nothing, changes nothing.
+
+Exit codes:
+  0    it would work (there may be warnings)
+  1    it would not work on this machine, as this user
+  78   the configuration is wrong; all mistakes are on stderr
+
+Examples:
+  squelch check
+  sudo -u squelch squelch check --config /etc/squelch/squelch.toml";
+
+const CONFIG_LONG_HELP: &str = "\
+Examples:
+  squelch config print-default > /etc/squelch/squelch.toml
+  squelch config show --config squelch.toml
+  squelch config schema > squelch.schema.json";
 
 /// Where the log comes from.
 #[derive(Args, Clone, Debug)]
@@ -191,7 +236,7 @@ pub struct PipeArguments {
     /// The record is one line of JSON, as -o json writes it: squelch.storm when a storm begins, grows or goes on, squelch.storm_end when it is over.
     /// At most 4 run at once, each 30 s at most; what they print goes to stderr. The pipe never waits for them; at the end
     /// squelch does, 30 s at most.
-    #[arg(long, value_name = "CMD", value_parser = parse_literal, help_heading = "Storms")]
+    #[arg(long, value_name = "CMD", value_parser = parse_command, help_heading = "Storms")]
     pub alert_cmd: Option<String>,
     /// Exit with 3 when there was a storm
     ///
@@ -236,6 +281,11 @@ pub struct ReportArguments {
 pub struct ExplainArguments {
     /// The line; without it each line of stdin is explained
     pub line: Option<String>,
+    /// Rules of your own: a file or a directory of *.toml (repeatable)
+    ///
+    /// They add to the rules that are compiled in; one with the same id replaces ours.
+    #[arg(long, value_name = "PATH")]
+    pub rules: Vec<PathBuf>,
     /// Text for people, or NDJSON for programs
     #[arg(short, long, value_name = "text|json", default_value = "text", hide_possible_values = true)]
     pub output: OutputFormat,
@@ -380,27 +430,11 @@ fn parse_literal(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("an empty text is in every record; write a word that is in those you mean".into()) } else { Ok(text.into()) }
 }
 
-/// `UTC`, `Z`, `+02:00`, `-0330`, `+2` as seconds east of UTC.
-fn parse_offset(text: &str) -> Result<i32, String> {
-    let wrong = || format!("`{text}` is no offset from UTC; write for example UTC, +02:00 or -0330");
-    if matches!(text, "UTC" | "utc" | "Z" | "z" | "GMT") {
-        return Ok(0);
-    }
-    let (sign, digits) = match text.split_at_checked(1) {
-        Some(("+", digits)) => (1, digits),
-        Some(("-", digits)) => (-1, digits),
-        _ => return Err(wrong()),
-    };
-    let (hours, minutes) = match digits.split_once(':') {
-        Some(parts) => parts,
-        None if digits.len() > 2 && digits.is_ascii() => digits.split_at(digits.len() - 2),
-        None => (digits, "0"),
-    };
-    let number =
-        |text: &str, most: i32| if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse::<i32>().ok().filter(|&n| n <= most) } else { None };
-    match (number(hours, 18), number(minutes, 59)) {
-        (Some(hours), Some(minutes)) => Ok(sign * (hours * 3600 + minutes * 60)),
-        _ => Err(wrong()),
+fn parse_command(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        Err("there is no command in it; write for example 'curl -sd @- https://hook', or leave the option out".into())
+    } else {
+        Ok(text.into())
     }
 }
 
@@ -426,15 +460,5 @@ mod tests {
         assert!(parse_window("15s").unwrap_err().contains("10s, 20s, 40s, 80s, 160s or 320s"));
         assert!(parse_window("1h").unwrap_err().contains("5m 20s is nearest"));
         assert!(parse_window("10").unwrap_err().contains("no unit"));
-    }
-
-    #[test]
-    fn offsets_are_read_as_people_write_them() {
-        for (text, seconds) in [("UTC", 0), ("+02:00", 7200), ("-0330", -12_600), ("+2", 7200), ("-11", -39_600)] {
-            assert_eq!(parse_offset(text), Ok(seconds), "{text}");
-        }
-        for text in ["2", "Europe/Berlin", "+25:00", "+1:99", "", "+", "+é"] {
-            assert!(parse_offset(text).is_err(), "{text}");
-        }
     }
 }

@@ -15,7 +15,7 @@ use crate::inputs::reader;
 use crate::outputs::style::Style;
 use crate::outputs::{Output, StreamName, StreamNames, storm_text, summary_line};
 use crate::record::StreamId;
-use crate::storm::{AlertLevel, StormEvent};
+use crate::storm::{AlertLevel, Burst, StormEvent};
 use crate::time::UnixNanos;
 use findings::{Findings, StormFound};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -28,6 +28,9 @@ const TOP_DEFAULT: usize = 20;
 /// Logs shorter than this are read before a bar could be seen.
 const PROGRESS_BYTES_MIN: u64 = 32 << 20;
 
+/// Bursts remembered; a log with more of them than that is nothing but bursts.
+const BURSTS_MAX: usize = 1000;
+
 /// Runs the report.
 pub fn run(arguments: &ReportArguments) -> Result<Exit, Failure> {
     let Some(mut plan) = Plan::new(&arguments.input)? else {
@@ -39,7 +42,8 @@ pub fn run(arguments: &ReportArguments) -> Result<Exit, Failure> {
     options.rules = rules::for_run(&arguments.collapse.rules)?;
     options.totals = true;
     let mut engine = Engine::new(options);
-    let mut tally = Tally { names: StreamNames::default(), line: Vec::new(), bytes_out: 0, storms: Vec::new(), progress: progress(&plan) };
+    let names = StreamNames::default();
+    let mut tally = Tally { names, line: Vec::new(), bytes_out: 0, storms: Vec::new(), bursts: Vec::new(), progress: progress(&plan) };
     let end = plan.drive(&mut engine, &mut tally, &stop, (sender, &events));
     if let Some(progress) = &tally.progress {
         progress.bar.finish_and_clear();
@@ -53,6 +57,7 @@ pub fn run(arguments: &ReportArguments) -> Result<Exit, Failure> {
         groups,
         storms: tally.storms,
         diagnoses: engine.diagnoses(),
+        bursts: tally.bursts,
     };
     let top = arguments.top.unwrap_or(TOP_DEFAULT);
     let text = match arguments.output {
@@ -77,6 +82,7 @@ struct Tally {
     line: Vec<u8>,
     bytes_out: u64,
     storms: Vec<StormFound>,
+    bursts: Vec<Burst>,
     progress: Option<Progress>,
 }
 
@@ -113,11 +119,19 @@ impl Sink for Tally {
         self.bytes_out += self.line.len() as u64;
         findings::note(&mut self.storms, event.report(), absorbed);
     }
+    fn burst(&mut self, burst: &Burst) {
+        self.line.clear();
+        storm_text::push_burst(&mut self.line, burst, Style::default());
+        self.bytes_out += self.line.len() as u64;
+        if self.bursts.len() < BURSTS_MAX {
+            self.bursts.push(burst.clone());
+        }
+    }
 }
 
 impl Output for Tally {
     fn name_stream(&mut self, stream: StreamId, label: &str, epoch: UnixNanos, is_file: bool) {
-        self.names.insert(stream, StreamName { label: label.into(), epoch, is_file, forwarded: 0 });
+        self.names.insert(stream, StreamName { label: label.into(), epoch, is_file, ..StreamName::default() });
     }
     fn set_now(&mut self, _: UnixNanos) {}
     fn idle(&mut self) {}

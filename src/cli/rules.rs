@@ -1,12 +1,13 @@
 //! `squelch rules list|show|test`: what the rule packs hold, and whether their examples still hold.
 
 use super::error::{Exit, Failure};
+pub use crate::config::rule_files::{RuleFile, load, read};
 use crate::record::Class;
-use crate::rules::{Field, Origin, Rule, RuleError, RuleSet, Source, examples, packs};
+use crate::rules::{Field, Origin, Rule, RuleError, RuleSet, examples};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Options of `squelch rules`.
@@ -54,9 +55,6 @@ pub enum RulesFormat {
     Json,
 }
 
-/// A rule file that was read: its name as errors show it, and its text.
-pub type RuleFile = (String, String);
-
 /// Runs the command; `Ok(false)` means that it found something wrong and has said what.
 ///
 /// # Errors
@@ -73,40 +71,6 @@ pub fn run(arguments: &RulesArguments, out: &mut impl Write, err: &mut impl Writ
         },
         RulesCommand::Test { files } => test(&read(files)?, out, err),
     }
-}
-
-/// Reads rule files; of a directory its `*.toml`, by name.
-///
-/// # Errors
-/// The first file that cannot be read, with its name.
-pub fn read(paths: &[PathBuf]) -> io::Result<Vec<RuleFile>> {
-    let mut files = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            let entries = std::fs::read_dir(path).map_err(|error| named(path, &error))?;
-            let mut found = entries.map(|entry| entry.map(|e| e.path())).collect::<io::Result<Vec<_>>>().map_err(|error| named(path, &error))?;
-            found.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
-            found.sort();
-            files.extend(found);
-        } else {
-            files.push(path.clone());
-        }
-    }
-    files.iter().map(|path| Ok((path.display().to_string(), std::fs::read_to_string(path).map_err(|error| named(path, &error))?))).collect()
-}
-
-fn named(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot read rules from {}: {error}", path.display()))
-}
-
-/// Our rules and those of `files`.
-///
-/// # Errors
-/// Everything that is wrong in them.
-pub fn load(files: &[RuleFile]) -> Result<RuleSet, Vec<RuleError>> {
-    let mut sources: Vec<Source<'_>> = packs::sources().collect();
-    sources.extend(files.iter().map(|(name, text)| Source { name, text, origin: Origin::User }));
-    RuleSet::load(sources.into_iter())
 }
 
 /// The rules for a run: ours and those of `paths`, or `None` where only ours apply (the engine has them).

@@ -241,8 +241,7 @@ struct Speed(f64);
 /// When flags contradict each other, or a write fails.
 pub fn run(args: &SimulateArgs, out: &mut dyn Write) -> anyhow::Result<()> {
     let scenario = args.scenario();
-    let mut mistakes = scenario.mistakes();
-    mistakes.extend(args.damage().mistakes());
+    let mistakes = args.mistakes();
     if !mistakes.is_empty() {
         bail!("{}", mistakes.join("; "));
     }
@@ -286,6 +285,14 @@ pub fn run(args: &SimulateArgs, out: &mut dyn Write) -> anyhow::Result<()> {
 }
 
 impl SimulateArgs {
+    /// What in the flags is out of bounds or contradicts itself.
+    #[must_use]
+    pub fn mistakes(&self) -> Vec<String> {
+        let mut mistakes = self.scenario().mistakes();
+        mistakes.extend(self.damage().mistakes());
+        mistakes
+    }
+
     fn scenario(&self) -> Scenario {
         let mut s = Scenario::named(&self.story).expect("the parser of the story lets no other name through");
         let own_times = self.outage.is_some() || self.duration.is_some();

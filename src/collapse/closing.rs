@@ -6,7 +6,7 @@ use super::summary::CloseReason;
 use super::table::EPISODES_PER_WINDOW;
 use super::table::{Collapse, IDLE_MAX, Out, POOL_MAX, key};
 use super::window::Window;
-use super::{Closed, Mode, Plain};
+use super::{Closed, Mode, OpenWindow, Plain};
 use crate::fingerprint::Fingerprint;
 use crate::record::{FingerprintIndex, StreamId};
 use std::sync::Arc;
@@ -81,18 +81,9 @@ impl Collapse {
         finished.0 += window.count;
         if self.mode == Mode::Collapse {
             self.open_lines -= window.lines;
-            match window.only.take() {
-                Some(only) if !window.lists_single => out(Closed::Plain(Plain {
-                    raw: &only.raw,
-                    fingerprint,
-                    index: FingerprintIndex(entry.index),
-                    stream: StreamId(entry.stream),
-                    arrival: only.arrival,
-                    working: only.working,
-                    event: only.event,
-                    lines: window.lines as u32,
-                })),
-                _ => {
+            match window.plain(fingerprint, entry) {
+                Some(plain) => out(Closed::Plain(plain)),
+                None => {
                     self.counters.summaries += 1;
                     let summary = window.summary(fingerprint, StreamId(entry.stream), reason, outcome, self.mask);
                     out(Closed::Summary(&summary));
@@ -107,6 +98,34 @@ impl Collapse {
         if self.pool.len() < POOL_MAX {
             window.clear();
             self.pool.push(window);
+        }
+    }
+
+    /// Tells of every open window: what it would leave behind if it closed now, in case it took something since it was told last.
+    pub fn open_windows_changed(&mut self, each: &mut dyn FnMut(OpenWindow<'_>)) {
+        if self.mode == Mode::Observe {
+            return;
+        }
+        let open: Vec<u32> = self.streams.iter().flat_map(|stream| stream.open.iter().copied()).collect();
+        for slot in open {
+            let entry = &mut self.entries[slot as usize];
+            let (Some(mut window), Some(fingerprint)) = (entry.window.take(), entry.fingerprint.clone()) else { continue };
+            let (number, stream) = (window.number, StreamId(entry.stream));
+            if window.told_lines == window.lines {
+                each(OpenWindow { number, stream, fingerprint: &fingerprint, count: window.count, changed: None });
+            } else {
+                window.told_lines = window.lines;
+                match window.plain(&fingerprint, entry) {
+                    Some(plain) => {
+                        each(OpenWindow { number, stream, fingerprint: &fingerprint, count: window.count, changed: Some(Closed::Plain(plain)) })
+                    }
+                    None => {
+                        let summary = window.summary(&fingerprint, stream, CloseReason::Shutdown, None, self.mask);
+                        each(OpenWindow { number, stream, fingerprint: &fingerprint, count: window.count, changed: Some(Closed::Summary(&summary)) });
+                    }
+                }
+            }
+            entry.window = Some(window);
         }
     }
 
@@ -155,6 +174,22 @@ impl Collapse {
 }
 
 impl Window {
+    /// Its only record, if it has one only and that may go out whole.
+    fn plain<'a>(&'a self, fingerprint: &'a Arc<Fingerprint>, entry: &Entry) -> Option<Plain<'a>> {
+        let only = self.only.as_ref().filter(|_| !self.lists_single)?;
+        Some(Plain {
+            raw: &only.raw,
+            fingerprint,
+            index: FingerprintIndex(entry.index),
+            stream: StreamId(entry.stream),
+            place: only.place,
+            arrival: only.arrival,
+            working: only.working,
+            event: only.event,
+            lines: self.lines as u32,
+        })
+    }
+
     /// When it must close: at its deadline, or earlier when it has been idle (a cell of the base grid never is).
     pub(super) fn due(&self, base: i64) -> i64 {
         if self.cell.end - self.cell.start > base { self.deadline.min(self.touched.saturating_add(IDLE_MAX)) } else { self.deadline }

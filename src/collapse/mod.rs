@@ -42,7 +42,7 @@ pub use table::{Busy, Collapse, Counters, IDLE_MAX};
 pub use window::SAMPLE_BYTES;
 
 use crate::fingerprint::Fingerprint;
-use crate::record::{FingerprintIndex, StreamId};
+use crate::record::{FingerprintIndex, Place, StreamId};
 use crate::time::UnixNanos;
 use std::sync::Arc;
 use summary::Summary;
@@ -78,6 +78,8 @@ pub struct Plain<'a> {
     pub index: FingerprintIndex,
     /// Where it came from.
     pub stream: StreamId,
+    /// Where its first byte stood there.
+    pub place: Place,
     /// When it was read.
     pub arrival: UnixNanos,
     /// Its working time.
@@ -86,6 +88,21 @@ pub struct Plain<'a> {
     pub event: Option<UnixNanos>,
     /// Lines in it.
     pub lines: u32,
+}
+
+/// A window that is open, seen from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenWindow<'a> {
+    /// Counted over all windows that were ever opened.
+    pub number: u64,
+    /// Where its records come from.
+    pub stream: StreamId,
+    /// Severity, template, class.
+    pub fingerprint: &'a Arc<Fingerprint>,
+    /// Records in it.
+    pub count: u64,
+    /// What it would leave behind now; `None` when it took nothing since it was told last.
+    pub changed: Option<Closed<'a>>,
 }
 
 impl Closed<'_> {

@@ -564,7 +564,13 @@ impl Collapse {
             window.held_bytes -= only.raw.len();
             self.held_bytes -= only.raw.len();
         } else if window.count == 1 {
-            let only = Only { raw: occurrence.raw.into(), arrival: occurrence.arrival, working: occurrence.working, event: occurrence.event };
+            let only = Only {
+                raw: occurrence.raw.into(),
+                place: occurrence.place,
+                arrival: occurrence.arrival,
+                working: occurrence.working,
+                event: occurrence.event,
+            };
             window.held_bytes += only.raw.len();
             grown += only.raw.len();
             window.only = Some(only);

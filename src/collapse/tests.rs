@@ -67,6 +67,7 @@ impl Bench {
             fingerprint: &fingerprint,
             index: FingerprintIndex(index),
             stream: StreamId(stream),
+            place: Default::default(),
             arrival: time,
             working: time,
             event: Some(time),

@@ -7,7 +7,7 @@ use super::intervals::Intervals;
 use super::summary::{Cause, CloseReason, Range, Sample, Summary};
 use crate::fingerprint::Fingerprint;
 use crate::occurrence::Occurrence;
-use crate::record::StreamId;
+use crate::record::{Place, StreamId};
 use crate::time::{SECOND, UnixNanos};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -33,6 +33,8 @@ pub(super) struct Window {
     pub(super) cause: Cause,
     /// Set when even one record must leave a summary (the 51st new stream of a storm is listed, not printed).
     pub(super) lists_single: bool,
+    /// Lines when it was told as open the last time.
+    pub(super) told_lines: u64,
     /// Memory it holds beyond itself.
     pub(super) held_bytes: usize,
     pub(super) count: u64,
@@ -67,6 +69,7 @@ pub(super) struct Window {
 #[derive(Debug)]
 pub(super) struct Only {
     pub(super) raw: Box<[u8]>,
+    pub(super) place: Place,
     pub(super) arrival: UnixNanos,
     pub(super) working: UnixNanos,
     pub(super) event: Option<UnixNanos>,
@@ -82,6 +85,7 @@ impl Window {
             touched: 0,
             cause: Cause::Guess,
             lists_single: false,
+            told_lines: 0,
             held_bytes: 0,
             count: 0,
             lines: 0,
@@ -184,9 +188,9 @@ impl Window {
         grown
     }
 
-    /// The summary of what it holds. Called once, before [`Window::clear`].
+    /// The summary of what it holds.
     pub(super) fn summary(
-        &mut self,
+        &self,
         fingerprint: &Arc<Fingerprint>,
         stream: StreamId,
         reason: CloseReason,
@@ -214,7 +218,7 @@ impl Window {
             reason,
             cause: self.cause,
             per_10s: per_10s.map(|(bin, count)| ((first_ten + bin as i64) * 10, u64::from(*count))).collect(),
-            per_second: self.per_second.take().unwrap_or_default(),
+            per_second: self.per_second.clone().unwrap_or_default(),
             samples,
             intervals: self.intervals.to_histogram(),
             instances: self.instances.to_distinct(mask),

@@ -1,12 +1,12 @@
-//! Interval chains: what one worker does from attempt to attempt. Keys are kept bottom-64 by hash, which is at the same time an
+//! Interval chains: what one worker does from attempt to attempt. Keys are kept bottom-32 by hash, which is at the same time an
 //! unbiased sample and a distinct counter (KMV), and the same whatever the order of records.
 
 use super::Observation;
-use super::histogram::{Counts, interval_bounds, interval_bucket, ratio_bucket};
+use super::histogram::{Cells, Counts, interval_bounds, interval_bucket, log2_fixed, ratio_bucket_of};
 use crate::time::{MILLI, SECOND};
 
-/// Keys kept.
-pub const KEYS_MAX: usize = 64;
+/// Keys kept: more chains would say the same again.
+pub const KEYS_MAX: usize = 32;
 /// Positions in a chain that have a histogram of their own.
 pub const POSITIONS: usize = 12;
 /// Records of one worker closer than this belong to one attempt (in the lane of attempts): an attempt may write several lines.
@@ -31,7 +31,9 @@ pub struct Position {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lane {
     /// By position in the chain.
-    pub positions: [Position; POSITIONS],
+    cells: Cells,
+    /// Sum of intervals by position, us.
+    sums_us: [u64; POSITIONS],
     /// All of them.
     pub all: Counts,
     /// Ratios of neighbours.
@@ -46,25 +48,31 @@ pub struct Lane {
 struct Chain {
     /// Start of the last attempt, ns; `i64::MIN` before the first.
     last: i64,
-    /// The last interval, us; 0 when there is none.
-    previous_us: u32,
     /// The last attempt number; -1 when there is none.
     attempt: i32,
+    /// log2 of the last interval in ns, in 1/1,024 octaves; 0 when there is none.
+    previous_log: u16,
     position: u8,
     /// Which way attempts are numbered: 0 not seen, 1 up, -1 down.
     direction: i8,
 }
 
 /// Before the first record.
-const FRESH: Chain = Chain { last: i64::MIN, previous_us: 0, attempt: -1, position: 0, direction: 0 };
+const FRESH: Chain = Chain { last: i64::MIN, attempt: -1, previous_log: 0, position: 0, direction: 0 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Key {
     hash: u64,
     /// Every record.
     lines: Chain,
-    /// Records within 30 ms taken together; the same as `lines` until there are such.
-    attempts: Chain,
+}
+
+/// Records of one worker within 30 ms taken together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Attempts {
+    lane: Lane,
+    /// Of each key, in the order of the key table.
+    chains: Vec<Chain>,
 }
 
 /// The key table and its two lanes.
@@ -78,7 +86,7 @@ pub struct Chains {
     /// Every record is an attempt.
     pub lines: Lane,
     /// Records of one worker within 30 ms are one attempt; absent while no two were so close (it would be the same as `lines`).
-    attempts: Option<Box<Lane>>,
+    attempts: Option<Box<Attempts>>,
     /// The same number twice in a row behind one key, more than 30 ms apart.
     pub repeated_attempts: u64,
     /// Steps of the attempt number: 1, and more (log lines left out or lost).
@@ -90,9 +98,10 @@ pub struct Chains {
     /// Steps downwards by one within a chain.
     pub down_steps: u64,
     sample_key: u64,
-    sample: Vec<i64>,
-    /// Delays that the sample key stated, ns, in order.
-    stated: Vec<i64>,
+    /// Intervals of the sample key, us.
+    sample: Vec<u32>,
+    /// Delays that the sample key stated, us, in order.
+    stated: Vec<u32>,
 }
 
 impl Chains {
@@ -107,8 +116,10 @@ impl Chains {
         }
         let is_same_attempt = since_last < SAME_ATTEMPT;
         if is_same_attempt && self.attempts.is_none() {
-            self.attempts = Some(Box::new(self.lines.clone()));
-            self.keys.iter_mut().for_each(|entry| entry.attempts = entry.lines);
+            // Of the table's capacity, so that both grow alike.
+            let mut chains = Vec::with_capacity(self.keys.capacity());
+            chains.extend(self.keys.iter().map(|entry| entry.lines));
+            self.attempts = Some(Box::new(Attempts { lane: self.lines.clone(), chains }));
         }
         let attempt = seen.attempt.map_or(-1, |number| number.min(i32::MAX as u32) as i32);
         self.count_steps(&before, attempt, is_same_attempt);
@@ -117,7 +128,7 @@ impl Chains {
         if is_same_attempt {
             interval = None;
         } else if let Some(attempts) = &mut self.attempts {
-            interval = entry.attempts.observe(seen.at, attempt, attempts);
+            interval = attempts.chains[slot].observe(seen.at, attempt, &mut attempts.lane);
         }
         let position = usize::from(entry.lines.position);
         if self.sample_key == 0 {
@@ -127,13 +138,13 @@ impl Chains {
             && key == self.sample_key
             && self.stated.len() < STATED_SAMPLE
         {
-            self.stated.push(delay);
+            self.stated.push(micros(delay));
         }
         if let Some(interval) = interval
             && key == self.sample_key
             && self.sample.len() < SAMPLE_GAPS
         {
-            self.sample.push(interval);
+            self.sample.push(micros(interval));
         }
         position
     }
@@ -156,7 +167,18 @@ impl Chains {
     /// Intervals between attempts where several records make one.
     #[must_use]
     pub fn attempts(&self) -> &Lane {
-        self.attempts.as_deref().unwrap_or(&self.lines)
+        self.attempts.as_deref().map_or(&self.lines, |attempts| &attempts.lane)
+    }
+
+    /// Waits of the kept keys that have not ended at `now`: (position, ns so far).
+    #[must_use]
+    pub fn open_waits(&self, now: i64, of_attempts: bool) -> Vec<(usize, i64)> {
+        let chain = |(at, key): (usize, &Key)| match &self.attempts {
+            Some(attempts) if of_attempts => attempts.chains[at],
+            _ => key.lines,
+        };
+        let chains = self.keys.iter().enumerate().map(chain);
+        chains.filter(|chain| chain.last != i64::MIN && chain.last < now).map(|chain| (usize::from(chain.position), now - chain.last)).collect()
     }
 
     fn slot(&mut self, key: u64) -> Option<usize> {
@@ -174,7 +196,11 @@ impl Chains {
                     }
                     self.keys.pop();
                 }
-                self.keys.insert(at, Key { hash: key, lines: FRESH, attempts: FRESH });
+                self.keys.insert(at, Key { hash: key, lines: FRESH });
+                if let Some(attempts) = &mut self.attempts {
+                    attempts.chains.truncate(KEYS_MAX - 1);
+                    attempts.chains.insert(at, FRESH);
+                }
                 at
             }
         };
@@ -182,32 +208,38 @@ impl Chains {
         Some(at)
     }
 
-    /// Distinct keys, and whether that is an estimate (more than 64).
+    /// Distinct keys, and whether that is an estimate (more than are kept).
     #[must_use]
     pub fn distinct(&self) -> (u64, bool) {
         if !self.is_overfull {
             return (self.keys.len() as u64, false);
         }
         let largest = self.keys.last().map_or(u64::MAX, |entry| entry.hash) as f64;
-        ((63.0 / (largest / 2f64.powi(64))).round() as u64, true)
+        (((KEYS_MAX - 1) as f64 / (largest / 2f64.powi(64))).round() as u64, true)
     }
 
-    /// The first intervals of one worker, ns, in order of time.
+    /// The first intervals of one worker, ms, in order of time.
     #[must_use]
-    pub fn sample(&self) -> &[i64] {
-        &self.sample
+    pub fn sample_ms(&self) -> Vec<f64> {
+        self.sample.iter().map(|micros| f64::from(*micros) / 1000.0).collect()
     }
 
-    /// The first delays that one worker stated, ns, in order of time.
+    /// The first delays that one worker stated, ms, in order of time.
     #[must_use]
-    pub fn stated(&self) -> &[i64] {
-        &self.stated
+    pub fn stated_ms(&self) -> Vec<f64> {
+        self.stated.iter().map(|micros| f64::from(*micros) / 1000.0).collect()
     }
 
     /// Adds what another node saw of other keys (a key lives on one node).
     pub fn merge(&mut self, other: &Self) {
         if self.attempts.is_some() || other.attempts.is_some() {
-            self.attempts.get_or_insert_with(|| Box::new(self.lines.clone())).merge(other.attempts());
+            let mut both: Vec<(u64, Chain)> = self.attempt_chains().chain(other.attempt_chains()).collect();
+            both.sort_by_key(|chain| chain.0);
+            both.dedup_by_key(|chain| chain.0);
+            both.truncate(KEYS_MAX);
+            let mut lane = self.attempts().clone();
+            lane.merge(other.attempts());
+            self.attempts = Some(Box::new(Attempts { lane, chains: both.into_iter().map(|chain| chain.1).collect() }));
         }
         self.lines.merge(&other.lines);
         self.repeated_attempts += other.repeated_attempts;
@@ -232,13 +264,21 @@ impl Chains {
         }
     }
 
+    /// Each key with its chain of attempts.
+    fn attempt_chains(&self) -> impl Iterator<Item = (u64, Chain)> {
+        self.keys.iter().enumerate().map(|(at, key)| (key.hash, self.attempts.as_ref().map_or(key.lines, |attempts| attempts.chains[at])))
+    }
+
     /// Bytes on the heap.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         self.keys.capacity() * size_of::<Key>()
-            + (self.sample.capacity() + self.stated.capacity()) * 8
+            + (self.sample.capacity() + self.stated.capacity()) * 4
             + self.lines.heap_bytes()
-            + self.attempts.as_ref().map_or(0, |lane| size_of::<Lane>() + lane.heap_bytes())
+            + self
+                .attempts
+                .as_ref()
+                .map_or(0, |attempts| size_of::<Attempts>() + attempts.lane.heap_bytes() + attempts.chains.capacity() * size_of::<Chain>())
     }
 }
 
@@ -262,17 +302,18 @@ impl Chain {
             self.direction = direction;
             if step.abs() > 1 {
                 // Lines were lost, or not every attempt is logged.
-                *self = Self { last: at, previous_us: 0, attempt, position: position_of(attempt, direction), direction };
+                *self = Self { last: at, attempt, previous_log: 0, position: position_of(attempt, direction), direction };
                 return None;
             }
         }
-        let previous = i64::from(self.previous_us) * 1000;
-        if gap > CHAIN_PAUSE.max(8 * previous) {
+        let log = (log2_fixed(gap) >> 6) as u16;
+        // Eight times as long is three octaves more.
+        if gap > CHAIN_PAUSE && (self.previous_log == 0 || log > self.previous_log + 3 * 1024) {
             self.restart(at, attempt, lane);
             return None;
         }
-        lane.add(usize::from(self.position), previous, gap);
-        self.previous_us = u32::try_from(gap / 1000).unwrap_or(u32::MAX).max(1);
+        lane.add(usize::from(self.position), gap, (self.previous_log > 0).then(|| ratio_bucket_of(i64::from(log) - i64::from(self.previous_log))));
+        self.previous_log = log.max(1);
         self.last = at;
         self.attempt = if attempt >= 0 { attempt } else { self.attempt };
         self.position = self.position.saturating_add(1);
@@ -286,6 +327,11 @@ impl Chain {
     }
 }
 
+/// Microseconds of a duration in ns: up to 71 minutes.
+fn micros(nanos: i64) -> u32 {
+    u32::try_from(nanos.max(0) / 1000).unwrap_or(u32::MAX)
+}
+
 /// Position of the interval that follows an attempt. Numbers may begin at 0 or 1, so the number itself is the place; a chain that
 /// counts down says nothing about its place.
 fn position_of(attempt: i32, direction: i8) -> u8 {
@@ -293,18 +339,24 @@ fn position_of(attempt: i32, direction: i8) -> u8 {
 }
 
 impl Lane {
-    fn add(&mut self, position: usize, previous: i64, interval: i64) {
+    fn add(&mut self, position: usize, interval: i64, ratio: Option<i16>) {
         let bucket = interval_bucket(interval);
         let micros = (interval / 1000) as u64;
-        if let Some(place) = self.positions.get_mut(position) {
-            place.counts.add(bucket);
-            place.sum_us += micros;
+        if let Some(sum) = self.sums_us.get_mut(position) {
+            self.cells.add(position, bucket);
+            *sum += micros;
         }
         self.all.add(bucket);
         self.sum_us += micros;
-        if previous > 0 {
-            self.ratios.add(ratio_bucket(previous, interval));
+        if let Some(ratio) = ratio {
+            self.ratios.add(ratio);
         }
+    }
+
+    /// The positions of the chain, one by one.
+    #[must_use]
+    pub fn positions(&self) -> Vec<Position> {
+        self.sums_us.iter().enumerate().map(|(at, sum_us)| Position { counts: self.cells.row(at), sum_us: *sum_us }).collect()
     }
 
     /// The typical interval, ms: the mean where it lies in the bucket of the median (exact for regular waits), else the median.
@@ -313,10 +365,16 @@ impl Lane {
         typical_ms(&self.all, self.sum_us)
     }
 
+    /// Intervals at `position` and later.
+    #[must_use]
+    pub fn beyond(&self, position: usize) -> u64 {
+        self.all.total().saturating_sub(self.positions().iter().take(position).map(|place| place.counts.total()).sum::<u64>())
+    }
+
     fn merge(&mut self, other: &Self) {
-        for (mine, theirs) in self.positions.iter_mut().zip(&other.positions) {
-            mine.counts.merge(&theirs.counts);
-            mine.sum_us += theirs.sum_us;
+        self.cells.merge(&other.cells);
+        for (mine, theirs) in self.sums_us.iter_mut().zip(other.sums_us) {
+            *mine += theirs;
         }
         self.all.merge(&other.all);
         self.ratios.merge(&other.ratios);
@@ -325,7 +383,7 @@ impl Lane {
     }
 
     fn heap_bytes(&self) -> usize {
-        self.positions.iter().map(|place| place.counts.heap_bytes()).sum::<usize>() + self.all.heap_bytes() + self.ratios.heap_bytes()
+        self.cells.heap_bytes() + self.all.heap_bytes() + self.ratios.heap_bytes()
     }
 }
 

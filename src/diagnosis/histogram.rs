@@ -7,9 +7,9 @@ const PER_OCTAVE: i64 = 8;
 /// Buckets of an interval: 1 ms to 4,194 s, 22 octaves.
 const INTERVAL_BUCKETS: i16 = 176;
 /// Buckets of a ratio per octave.
-pub const RATIO_PER_OCTAVE: f64 = 16.0;
+pub const RATIO_PER_OCTAVE: f64 = 8.0;
 /// Ratios are clamped to 5 octaves either way: more is a pause, not a policy.
-const RATIO_BUCKETS: i16 = 79;
+const RATIO_BUCKETS: i16 = 40;
 
 /// Largest count of one bucket: 24 bits.
 const COUNT_MAX: u32 = (1 << 24) - 1;
@@ -23,7 +23,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts one value of `bucket` (-79..=79 for ratios, 0..=175 for intervals). Allocates only for a
+    /// Counts one value of `bucket` (-40..=40 for ratios, 0..=175 for intervals). Allocates only for a
     /// bucket never met.
     #[inline]
     pub fn add(&mut self, bucket: i16) {
@@ -40,7 +40,7 @@ impl Counts {
             }
             Err(at) => {
                 if self.entries.len() == self.entries.capacity() {
-                    // Tight: a fingerprint has 30 of these.
+                    // Tight: there are up to six of these in each fingerprint.
                     self.entries.reserve_exact(8);
                 }
                 self.entries.insert(at, place << 24 | count.min(COUNT_MAX));
@@ -63,6 +63,11 @@ impl Counts {
         self.total
     }
 
+    /// How many values are in the buckets: less than `total` once one of them is full.
+    fn counted(&self) -> u64 {
+        self.entries.iter().map(|entry| u64::from(entry & COUNT_MAX)).sum()
+    }
+
     /// (bucket, count), ascending, no zeros.
     pub fn entries(&self) -> impl Iterator<Item = (i16, u32)> {
         self.entries.iter().map(|entry| (unpack(entry >> 24), entry & COUNT_MAX))
@@ -75,13 +80,13 @@ impl Counts {
             return 0.0;
         }
         let below: u64 = self.entries().take_while(|entry| entry.0 <= bucket).map(|entry| u64::from(entry.1)).sum();
-        below as f64 / self.total as f64
+        below as f64 / self.counted() as f64
     }
 
     /// The value at quantile `q`, linear inside its bucket; `bounds` gives a bucket's edges. 0 when empty.
     #[must_use]
     pub fn quantile(&self, q: f64, bounds: fn(i16) -> (f64, f64)) -> f64 {
-        let rank = q * self.total as f64;
+        let rank = q * self.counted() as f64;
         let mut seen = 0.0;
         for (bucket, count) in self.entries() {
             let count = f64::from(count);
@@ -92,6 +97,61 @@ impl Counts {
             seen += count;
         }
         self.entries().last().map_or(0.0, |entry| bounds(entry.0).1)
+    }
+
+    /// Bytes on the heap.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.entries.capacity() * 4
+    }
+}
+
+/// Counts by row (0..=15) and bucket in one table: many short rows cost what they hold. 4 bits of row, 8 of bucket, 20 of count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cells {
+    /// Sorted by row and bucket, no zeros.
+    entries: Vec<u32>,
+}
+
+/// Largest count of one cell: 20 bits.
+const CELL_MAX: u32 = (1 << 20) - 1;
+
+impl Cells {
+    /// Counts one value. Allocates only for a cell never met.
+    #[inline]
+    pub fn add(&mut self, row: usize, bucket: i16) {
+        self.add_many((row as u32) << 8 | pack(bucket), 1);
+    }
+
+    fn add_many(&mut self, place: u32, count: u32) {
+        match self.entries.binary_search_by_key(&place, |entry| entry >> 20) {
+            Ok(at) => {
+                let entry = &mut self.entries[at];
+                *entry = place << 20 | ((*entry & CELL_MAX) + count).min(CELL_MAX);
+            }
+            Err(at) => {
+                if self.entries.len() == self.entries.capacity() {
+                    self.entries.reserve_exact(16);
+                }
+                self.entries.insert(at, place << 20 | count.min(CELL_MAX));
+            }
+        }
+    }
+
+    /// Adds all counts of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        other.entries.iter().for_each(|entry| self.add_many(entry >> 20, entry & CELL_MAX));
+    }
+
+    /// One row as a histogram of its own.
+    #[must_use]
+    pub fn row(&self, row: usize) -> Counts {
+        let mut counts = Counts::default();
+        let from = self.entries.partition_point(|entry| ((entry >> 28) as usize) < row);
+        for entry in self.entries[from..].iter().take_while(|entry| (*entry >> 28) as usize == row) {
+            counts.add_many(unpack(entry >> 20 & 0xFF), entry & CELL_MAX);
+        }
+        counts
     }
 
     /// Bytes on the heap.
@@ -133,13 +193,12 @@ pub fn interval_bounds(bucket: i16) -> (f64, f64) {
     (if bucket == 0 { 0.0 } else { low }, low + unit)
 }
 
-/// The bucket of the ratio `later / earlier` of two intervals in ns: 16 per octave.
+/// The bucket of a ratio of two intervals, given as the difference of their log2 in 1/1,024 octaves: 8 per octave.
 #[must_use]
 #[inline]
-pub fn ratio_bucket(earlier: i64, later: i64) -> i16 {
-    let difference = log2_fixed(later) - log2_fixed(earlier);
-    // Rounded to 1/16 octave.
-    (((difference + (1 << 11)) >> 12) as i16).clamp(-RATIO_BUCKETS, RATIO_BUCKETS)
+pub fn ratio_bucket_of(difference: i64) -> i16 {
+    // Rounded to 1/8 octave.
+    (((difference + (1 << 6)) >> 7).clamp(-i64::from(RATIO_BUCKETS), i64::from(RATIO_BUCKETS))) as i16
 }
 
 /// Edges of a ratio bucket in octaves.
@@ -149,7 +208,9 @@ pub fn ratio_bounds(bucket: i16) -> (f64, f64) {
 }
 
 /// log2 in 1/65,536 octaves by integers only (the same on every platform); wrong by less than 0.01 octave.
-fn log2_fixed(value: i64) -> i64 {
+#[must_use]
+#[inline]
+pub fn log2_fixed(value: i64) -> i64 {
     let value = value.max(1) as u64;
     let octave = 63 - value.leading_zeros() as i64;
     let fraction = if octave >= 16 { (value >> (octave - 16)) & 0xFFFF } else { (value << (16 - octave)) & 0xFFFF } as i64;
@@ -173,9 +234,10 @@ mod tests {
     }
 
     #[test]
-    fn a_doubling_is_sixteen_ratio_buckets() {
-        assert_eq!(ratio_bucket(1_000_000, 2_000_000), 16);
-        assert_eq!(ratio_bucket(3_000_000_000, 1_500_000_000), -16);
+    fn a_doubling_is_eight_ratio_buckets() {
+        let ratio_bucket = |earlier: i64, later: i64| ratio_bucket_of((log2_fixed(later) >> 6) - (log2_fixed(earlier) >> 6));
+        assert_eq!(ratio_bucket(1_000_000, 2_000_000), 8);
+        assert_eq!(ratio_bucket(3_000_000_000, 1_500_000_000), -8);
         assert_eq!(ratio_bucket(700, 700), 0);
         assert_eq!(ratio_bucket(0, i64::MAX), RATIO_BUCKETS);
     }

@@ -25,8 +25,8 @@ pub struct Volleys {
     pub count: u64,
     /// Records so far.
     pub records: u64,
-    /// Starts to starts, ns.
-    pub intervals: Vec<i64>,
+    /// Starts to starts, us.
+    pub intervals: Vec<u32>,
 }
 
 impl Volleys {
@@ -37,7 +37,7 @@ impl Volleys {
         } else if at - self.last > delta {
             self.count += 1;
             if self.intervals.len() < VOLLEYS {
-                self.intervals.push(at - self.start);
+                self.intervals.push(u32::try_from((at - self.start) / 1000).unwrap_or(u32::MAX));
             }
             self.start = at;
         }
@@ -53,24 +53,28 @@ pub struct Hints {
     /// Of those, how many said 0.
     pub zeros: u64,
     /// By attempt number or position: (count, sum us, least us, greatest us).
-    pub positions: [(u32, u64, u64, u64); HINTS],
+    pub positions: [(u32, u64, u32, u32); HINTS],
     /// Different delays in ns with counts, ascending; the first 24.
     pub values: Vec<(i64, u32)>,
     /// There were more than 24.
     pub has_more_values: bool,
     /// Sum, us.
     pub sum_us: u64,
+    /// The least and the greatest, ns; (0, 0) before the first.
+    pub range: (i64, i64),
 }
 
 impl Hints {
     fn observe(&mut self, position: usize, delay: i64) {
+        self.range = if self.count == 0 { (delay, delay) } else { (self.range.0.min(delay), self.range.1.max(delay)) };
         self.count += 1;
         self.zeros += u64::from(delay <= 0);
         let micros = (delay.max(0) / 1000) as u64;
         self.sum_us += micros;
         if let Some(place) = self.positions.get_mut(position) {
-            let least = if place.0 == 0 { micros } else { place.2.min(micros) };
-            *place = (place.0 + 1, place.1 + micros, least, place.3.max(micros));
+            let short = u32::try_from(micros).unwrap_or(u32::MAX);
+            let least = if place.0 == 0 { short } else { place.2.min(short) };
+            *place = (place.0 + 1, place.1 + micros, least, place.3.max(short));
         }
         match self.values.binary_search_by_key(&delay, |entry| entry.0) {
             Ok(at) => self.values[at].1 = self.values[at].1.saturating_add(1),
@@ -80,6 +84,11 @@ impl Hints {
     }
 
     fn merge(&mut self, other: &Self) {
+        self.range = match (self.count, other.count) {
+            (_, 0) => self.range,
+            (0, _) => other.range,
+            _ => (self.range.0.min(other.range.0), self.range.1.max(other.range.1)),
+        };
         self.count += other.count;
         self.zeros += other.zeros;
         self.sum_us += other.sum_us;
@@ -129,6 +138,8 @@ pub struct Merged {
     pub at_limit: u64,
     /// Stated delays.
     pub hints: Hints,
+    /// Nodes that this was merged from: gaps and volleys are those of one node's stream.
+    pub nodes: u32,
 }
 
 impl Merged {
@@ -149,6 +160,7 @@ impl Merged {
             limit: None,
             at_limit: 0,
             hints: Hints::default(),
+            nodes: 1,
         }
     }
 
@@ -185,16 +197,21 @@ impl Merged {
 
     /// Adds another node's counts.
     pub fn merge(&mut self, other: &Self) {
-        self.first = self.first.min(other.first);
+        // Elapsed times count from the onset of both; octaves cannot be moved, but onsets of one storm lie close together.
+        let first = self.first.min(other.first);
+        let shift = |node: &Self| (node.first - first) / 1000;
+        let (mine, theirs) = (shift(self), shift(other));
+        for (sum, more) in self.attempts.iter_mut().zip(other.attempts) {
+            *sum = (sum.0 + more.0, sum.1 + mine * i64::from(sum.0) + more.1 + theirs * i64::from(more.0));
+        }
+        self.nodes += other.nodes;
+        self.first = first;
         self.last = self.last.max(other.last);
         self.records += other.records;
         self.has_fractions |= other.has_fractions;
         self.gaps.merge(&other.gaps);
         for (mine, theirs) in self.octaves.iter_mut().zip(other.octaves) {
             *mine = mine.saturating_add(theirs);
-        }
-        for (mine, theirs) in self.attempts.iter_mut().zip(other.attempts) {
-            *mine = (mine.0 + theirs.0, mine.1 + theirs.1);
         }
         for (mine, theirs) in self.volleys.iter_mut().zip(&other.volleys) {
             // Volleys of two nodes are not one row of volleys: the longer row speaks.
@@ -220,7 +237,7 @@ impl Merged {
     pub fn heap_bytes(&self) -> usize {
         self.gaps.heap_bytes()
             + self.hints.values.capacity() * 16
-            + self.volleys.iter().map(|volleys| volleys.intervals.capacity() * 8).sum::<usize>()
+            + self.volleys.iter().map(|volleys| volleys.intervals.capacity() * 4).sum::<usize>()
     }
 }
 

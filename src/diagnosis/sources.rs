@@ -1,12 +1,32 @@
 //! The sources of a verdict, each silent below its minimum of evidence: stated delays, chains of one worker, attempt numbers, the stream as one
-//! worker, volleys, trend.
+//! worker, volleys, lags, trend.
 
 use super::chains::{Lane, Position, SAME_ATTEMPT};
+use super::growth::{self, Point};
 use super::histogram::{Counts, interval_bounds, interval_bucket, ratio_bounds};
 use super::shape::{Shape, median, shape};
 use super::verdict::{LockStep, Source, Tri, show_ms, show_row};
 use super::{Diagnosis, merged};
 use crate::time::MILLI;
+
+/// So many intervals at each position make a short row trustworthy.
+const MANY_SAMPLES: u64 = 8;
+/// Spread (sd of ln wait) above which single waits fall where the policy rises.
+const JITTER_HIDES: f64 = 0.15;
+/// Tight intervals in one row that are no burst of lines of one attempt any more.
+const BURST: usize = 8;
+/// A row of less than five waits with more spread than this may as well be several workers behind each key.
+const SHARED_SPREAD: f64 = 0.5;
+/// No wait of a tight loop is longer, ms.
+const HOT_MS: f64 = 20.0;
+/// Below so many the early waits may be as long as all.
+const UNSURE_RANKS: f64 = 1.64;
+/// Standard deviations by which the early waits must rank low (1 in 200 by chance).
+const SURE_RANKS: f64 = 2.6;
+/// What a growing curve must explain better than a flat one (chi-squared, two more parameters: 1 in 150 by chance).
+const SURE_GAIN: f64 = 10.0;
+/// The same for a line against a curve (twice the log likelihood: 1 in 7).
+const CLEAR_DIFFERENCE: f64 = 4.0;
 
 /// A source's answer.
 pub(super) struct Finding {
@@ -42,6 +62,11 @@ impl Diagnosis {
         if pause > 3.0 * SAME_ATTEMPT as f64 / MILLI as f64 { self.chains.attempts() } else { lines }
     }
 
+    /// Whether [`Diagnosis::lane`] is the one that takes records of one moment together.
+    fn is_lane_of_attempts(&self) -> bool {
+        !std::ptr::eq(self.lane(), &raw const self.chains.lines)
+    }
+
     /// The chain rules of several workers behind one key.
     pub(super) fn several_workers(&self) -> bool {
         let lane = self.lane();
@@ -53,8 +78,8 @@ impl Diagnosis {
         if ratios.total() < 8 {
             return false;
         }
-        // A third is -1.585 octaves, bucket -25.
-        let shrinking = ratios.share_to(-26);
+        // A third is -1.585 octaves, in bucket -13.
+        let shrinking = ratios.share_to(-13);
         let limit = if ratios.total() < 30 { 0.26 } else { 0.2 };
         let spread = (ratios.quantile(0.75, ratio_bounds) - ratios.quantile(0.25, ratio_bounds)) * std::f64::consts::LN_2;
         let is_hot = lane.all.quantile(0.5, interval_bounds) < 20.0;
@@ -96,15 +121,22 @@ impl Diagnosis {
         } else {
             Tri::No
         };
-        let (least, greatest) = (hints.values.first()?.0, hints.values.last()?.0);
+        let (least, greatest) = hints.range;
+        let range = greatest.max(1) as f64 / least.max(1) as f64;
         let is_one_value = hints.values.len() == 1;
-        if greatest.max(1) as f64 / least.max(1) as f64 <= 1.5 && !hints.has_more_values {
+        // A wait of +-25 % has a range of 1.7, one of half and half 2; two random waits of a backoff reach 3.
+        let is_random = hints.count >= 24 && hints.has_more_values && range <= 2.2 && self.is_not_slowing();
+        if range <= 1.5 && !hints.has_more_values || is_random {
             if is_one_value {
                 jitter = Tri::No;
-            } else if hints.values.len() as u64 * 2 > hints.count {
+            } else if hints.values.len() as u64 * 2 > hints.count || is_random {
                 jitter = Tri::Yes;
             }
             let typical = hints.sum_us as f64 / hints.count as f64 / 1000.0;
+            if ((self.merged.last - self.merged.first) as f64) < 0.9 * typical * MILLI as f64 {
+                // Nobody has come back yet: these are the first delays of several workers.
+                return None;
+            }
             return found(Shape::Constant(typical), jitter, 0.0, format!("{} stated delays of about {}", hints.count, show_ms(typical)));
         }
         let values: Vec<f64> = hints.values.iter().map(|value| value.0 as f64 / MILLI as f64).collect();
@@ -132,7 +164,9 @@ impl Diagnosis {
         }
         let typical = hints.sum_us as f64 / hints.count as f64 / 1000.0;
         let is_keyed = self.keyed * 2 > self.merged.records;
-        let range = greatest.max(1) as f64 / least.max(1) as f64;
+        if let Some((shape, row)) = stated_row(self.chains.stated_ms()) {
+            return found(shape, jitter, 0.0, format!("stated delays: {}", show_row(&row)));
+        }
         if !is_numbered && !is_keyed && range > 8.0 && means.len() >= 4 && hints.count > 24 && typical > 2.5 * median(&means[..4]) {
             return found(
                 Shape::Growing { base: median(&means[..4]), cap: None },
@@ -141,7 +175,7 @@ impl Diagnosis {
                 format!("{} stated delays, the first around {}, all around {}", hints.count, show_ms(median(&means[..4])), show_ms(typical)),
             );
         }
-        if let Some((base, rounds)) = rounds(self.chains.stated()) {
+        if let Some((base, rounds)) = rounds(&self.chains.stated_ms()) {
             let note = format!("stated delays grow from about {} and start again, {rounds} times", show_ms(base));
             return found(Shape::Growing { base, cap: None }, jitter, 0.0, note);
         }
@@ -180,7 +214,7 @@ impl Diagnosis {
         // Bursts with pauses between them are no hot loop, nor is one burst of each worker.
         let mean = lane.sum_us as f64 / total as f64 / 1000.0;
         let is_numbered = self.chains.single_steps + self.chains.down_steps >= total / 2;
-        let is_unbroken = is_numbered || mean < 100.0 && total >= 8 * keys;
+        let is_unbroken = is_numbered || mean < 100.0 && (total >= 8 * keys || lane.beyond(BURST) >= BURST as u64);
         if middle < 20.0 && is_unbroken && lane.all.share_to(interval_bucket(20 * MILLI)) >= 0.75 {
             // A merged stream of many is tight without any worker being so.
             if source == Source::Stream && total < 100 && !is_numbered {
@@ -202,14 +236,12 @@ impl Diagnosis {
         }
         let spread = lane_spread(lane);
         let least = if keys >= 4 { 3 } else { 1 };
-        let typical: Vec<f64> = lane
-            .positions
-            .iter()
-            .skip_while(|place| place.counts.total() == 0)
-            .take_while(|place| place.counts.total() >= least)
-            .map(Position::typical_ms)
-            .collect();
-        let needed = if keys == 1 && middle >= 500.0 {
+        let row = growth::points(lane, &self.chains.open_waits(self.merged.last, self.is_lane_of_attempts()), least);
+        let typical: Vec<f64> = row.iter().map(|point| point.ms).collect();
+        let is_tellable = spread < SHARED_SPREAD;
+        let needed = if is_tellable && row.iter().all(|point| point.samples >= MANY_SAMPLES) {
+            2
+        } else if keys == 1 && middle >= 500.0 {
             3
         } else if middle >= 500.0 {
             4
@@ -225,14 +257,28 @@ impl Diagnosis {
         };
         let known_spread = if spread.is_nan() { 0.0 } else { spread };
         let finding = |shape, note| Some(Finding { shape, source, evidence: total, jitter, spread: known_spread, typical_ms: middle, note });
-        if typical.len() >= needed {
+        if let Some((shape, note)) = through_jitter(lane, &row, spread) {
+            return finding(shape, note);
+        }
+        // Latency of a tight loop varies; it is no policy.
+        let is_hot = typical.iter().all(|wait| *wait < HOT_MS);
+        if is_hot && row.len() >= BURST {
+            // In a stream without names it may be that all begin at one moment.
+            let is_one_worker = source == Source::Keys || is_numbered;
+            let note = format!("intervals by position: {}", show_row(&typical));
+            return is_one_worker.then(|| finding(Shape::Constant(middle), note)).flatten();
+        }
+        if typical.len() >= needed && !is_hot {
             let shape = shape(&typical, known_spread);
             // One worker's single intervals are no medians: a constant needs the whole histogram behind it.
-            let is_single = lane.positions.iter().all(|place| place.counts.total() < 3);
+            let is_single = lane.positions().iter().all(|place| place.counts.total() < 3);
             let third = (typical.len() / 3).max(1);
             let rise = median(&typical[typical.len() - third..]) / median(&typical[..third]).max(0.01);
             let is_ordered = matches!(shape, Shape::Constant(_)) || !is_single || agreement(&typical) >= 0.5 && rise >= 1.8;
-            if shape != Shape::Unknown && is_ordered {
+            // A handful of single waits, one of them shorter than the one before, may be anything.
+            let is_clean = row.len() >= 5 || !is_single || typical.windows(2).all(|pair| pair[1] > 0.92 * pair[0]);
+            if shape != Shape::Unknown && is_ordered && (is_clean || matches!(shape, Shape::Constant(_))) {
+                let shape = if matches!(shape, Shape::Growing { .. }) { name_growth(&row, spread).unwrap_or(shape) } else { shape };
                 return finding(shape, format!("intervals by position: {}", show_row(&typical)));
             }
         }
@@ -240,7 +286,7 @@ impl Diagnosis {
         let early = median(&typical[..typical.len().min(4)]);
         // A capped backoff is regular, too, at its cap; and one interval of each worker says nothing about the next.
         let is_early_alike = if typical.is_empty() {
-            lane.positions.iter().all(|place| place.counts.total() == 0)
+            lane.positions().iter().all(|place| place.counts.total() == 0)
         } else {
             typical.len() >= 3 && (0.6..1.6).contains(&(middle / early.max(0.5)))
         };
@@ -252,14 +298,18 @@ impl Diagnosis {
         }
         self.by_growth(&typical).map_or_else(
             || {
-                let is_steady = total >= 20 && typical.len() >= 4 && middle / early.max(0.5) < 1.6 && self.is_not_slowing();
+                let is_alike = middle / early.max(0.5) < 1.6 && growth::sureness(lane) < UNSURE_RANKS;
+                let is_steady = total >= 20 && typical.len() >= 4 && is_alike && self.is_not_slowing();
                 if is_steady {
                     finding(Shape::Constant(middle), format!("{total} intervals around {}, early and late alike", show_ms(middle)))
                 } else {
                     None
                 }
             },
-            |base| finding(Shape::Growing { base, cap: None }, format!("intervals by position grow: {}", show_row(&typical))),
+            |base| {
+                let shape = name_growth(&row, spread).unwrap_or(Shape::Growing { base, cap: None });
+                finding(shape, format!("intervals by position grow: {}", show_row(&typical)))
+            },
         )
     }
 
@@ -275,7 +325,7 @@ impl Diagnosis {
 
     /// A backoff that an outer loop starts again and again: the same short row of gaps repeats.
     fn by_cycle(&self, source: Source) -> Option<Finding> {
-        let gaps: Vec<f64> = self.chains.sample().iter().map(|gap| *gap as f64 / MILLI as f64).collect();
+        let gaps = self.chains.sample_ms();
         let middle = median(&gaps);
         let near = gaps.iter().filter(|gap| (**gap / middle.max(0.01)).ln().abs() < 0.2).count();
         if near * 10 >= gaps.len() * 7 {
@@ -326,7 +376,9 @@ impl Diagnosis {
         if intervals.len() < 4 || intervals.iter().any(|interval| *interval <= 0.0) {
             return None;
         }
-        let shape = shape(&intervals, 0.0);
+        // Latency of a tight loop varies; it is no policy.
+        let is_hot = intervals.iter().all(|interval| *interval < HOT_MS);
+        let shape = if is_hot && intervals.len() >= BURST { Shape::Constant(median(&intervals)) } else { shape(&intervals, 0.0) };
         (shape != Shape::Unknown).then(|| Finding {
             shape,
             source: Source::Attempts,
@@ -345,7 +397,7 @@ impl Diagnosis {
             return None;
         }
         let volleys = &self.merged.volleys[found.delta];
-        let row: Vec<f64> = volleys.intervals.iter().map(|gap| *gap as f64 / MILLI as f64).collect();
+        let row: Vec<f64> = volleys.intervals.iter().map(|gap| f64::from(*gap) / 1000.0).collect();
         if row.len() < 4 {
             return None;
         }
@@ -361,10 +413,37 @@ impl Diagnosis {
         })
     }
 
+    /// The stream as one worker, unless a longer wait comes back in it: then its gaps are those between many.
+    pub(super) fn by_stream(&self, lockstep: Option<&LockStep>) -> Option<Finding> {
+        let stream = self.by_chains(Source::Stream)?;
+        match self.by_lag(lockstep) {
+            Some(lag) if lag.typical_ms > 1.5 * stream.typical_ms => Some(lag),
+            _ => Some(stream),
+        }
+    }
+
+    /// A wait that comes back in the merged stream of many who are not together.
+    pub(super) fn by_lag(&self, lockstep: Option<&LockStep>) -> Option<Finding> {
+        let merged = &self.merged;
+        if lockstep.is_some() || !merged.has_fractions || !self.is_not_slowing() || self.has_early_excess() {
+            return None;
+        }
+        let (peak_ms, z) = self.lags.as_ref()?.peak(merged.last - merged.first)?;
+        Some(Finding {
+            shape: Shape::Constant(peak_ms),
+            source: Source::Lag,
+            evidence: merged.records,
+            jitter: Tri::Unknown,
+            spread: 0.0,
+            typical_ms: peak_ms,
+            note: format!("records come back after {} more often than by chance ({z:.0} standard deviations)", show_ms(peak_ms)),
+        })
+    }
+
     pub(super) fn by_trend(&self) -> Option<Finding> {
         let (early, late, records) = self.trend()?;
         let lane = self.lane();
-        let typical = lane.positions.iter().take(4).filter(|place| place.counts.total() > 0).map(Position::typical_ms).collect::<Vec<_>>();
+        let typical = lane.positions().iter().take(4).filter(|place| place.counts.total() > 0).map(Position::typical_ms).collect::<Vec<_>>();
         // Of a worker's chain the first waits must not be shorter than the later ones.
         let is_capped = self.keyed * 2 > self.merged.records && lane.typical_ms() > 1.6 * median(&typical);
         // Few volleys are no trend, and all instances that start at one moment are no excess of the first eighth.
@@ -430,6 +509,44 @@ impl Diagnosis {
     }
 }
 
+/// Growth that jitter hides from [`shape`]: told when the early waits are surely the short ones.
+fn through_jitter(lane: &Lane, row: &[Point], spread: f64) -> Option<(Shape, String)> {
+    let named = name_growth(row, spread)?;
+    let noise = noise_of(row, spread);
+    if row.len() < 5 && noise > SHARED_SPREAD {
+        return None;
+    }
+    let gain = growth::flat_error(row, noise) - growth::exponential(row, noise)?.error;
+    let is_single = row.iter().any(|point| point.samples < 3);
+    let is_sure = growth::sureness(lane) >= SURE_RANKS && gain >= 4.0 || !is_single && gain >= SURE_GAIN;
+    let typical: Vec<f64> = row.iter().map(|point| point.ms).collect();
+    is_sure.then(|| (named, format!("random waits that grow by position: {}", show_row(&typical))))
+}
+
+/// Spread (sd of ln wait) around a row: of single waits only what a smooth row cannot explain.
+fn noise_of(row: &[Point], spread: f64) -> f64 {
+    if spread.is_nan() || row.iter().any(|point| point.samples < 3) { growth::roughness(row) } else { spread }
+}
+
+/// What to call random waits that grow. With so much noise a line is told from a curve only by a clear difference; policies that grow and
+/// are spread at random are exponential ones, so that is what is said unless a line fits clearly better. `None` without jitter.
+fn name_growth(row: &[Point], spread: f64) -> Option<Shape> {
+    let noise = noise_of(row, spread);
+    if noise.is_nan() || noise < JITTER_HIDES || row.len() < 3 {
+        return None;
+    }
+    let (curve, line) = (growth::exponential(row, noise)?, growth::linear(row, noise)?);
+    let highest = curve.cap.unwrap_or_else(|| curve.base * curve.growth.powi(row.len() as i32 - 1));
+    if highest < 1.8 * curve.base || highest < HOT_MS {
+        return None;
+    }
+    Some(if curve.error - line.error > CLEAR_DIFFERENCE {
+        Shape::Growing { base: curve.base, cap: curve.cap }
+    } else {
+        Shape::Exponential { base: curve.base, factor: curve.growth, cap: curve.cap }
+    })
+}
+
 /// The growing shape that a row of exact waits follows within 12 % at every point.
 fn clean_shape(row: &[f64]) -> Option<Shape> {
     let found = shape(row, 0.0);
@@ -441,16 +558,25 @@ fn clean_shape(row: &[f64]) -> Option<Shape> {
     row.iter().enumerate().all(|(position, wait)| (0.88..1.12).contains(&(wait / at(position).max(0.01)))).then_some(found)
 }
 
+/// The growing shape of the first delays that one worker stated, where each is what the policy says and none is out of order, and that row
+/// in ms. Delays of several workers behind one key are never so clean.
+fn stated_row(row: Vec<f64>) -> Option<(Shape, Vec<f64>)> {
+    if row.len() < 5 {
+        return None;
+    }
+    clean_shape(&row).map(|shape| (shape, row))
+}
+
 /// A row of delays that grows and starts again (an outer loop resets the backoff): (the first delay of a round in ms, whole rounds). Random
 /// delays rise and fall, too, but their rounds do not begin alike.
-fn rounds(stated: &[i64]) -> Option<(f64, usize)> {
+fn rounds(stated: &[f64]) -> Option<(f64, usize)> {
     let mut begins = Vec::new();
     let mut lengths = Vec::new();
     let mut length = 0;
     for (at, delay) in stated.iter().enumerate() {
-        let is_drop = at > 0 && (*delay as f64) < 0.6 * stated[at - 1] as f64;
+        let is_drop = at > 0 && *delay < 0.6 * stated[at - 1];
         if at == 0 || is_drop {
-            begins.push(*delay as f64 / MILLI as f64);
+            begins.push(*delay);
             if at > 0 {
                 lengths.push(length);
             }
@@ -490,7 +616,7 @@ fn lane_spread(lane: &Lane) -> f64 {
         let (tenth, half) = (counts.quantile(0.1, interval_bounds), counts.quantile(0.5, interval_bounds));
         (half.max(0.01) / tenth.max(0.01)).ln() / 1.28
     };
-    let spreads: Vec<f64> = lane.positions.iter().filter(|place| place.counts.total() >= 5).map(|place| lower_half(&place.counts)).collect();
+    let spreads: Vec<f64> = lane.positions().iter().filter(|place| place.counts.total() >= 5).map(|place| lower_half(&place.counts)).collect();
     let mut spread = if spreads.is_empty() { f64::NAN } else { median(&spreads) };
     if lane.ratios.total() >= 20 {
         let middle = lane.ratios.quantile(0.5, ratio_bounds).abs();

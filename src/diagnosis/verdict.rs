@@ -1,6 +1,6 @@
 //! The verdict: the words of `report`, and what the first source that speaks (`sources.rs`) makes of them.
 
-use super::histogram::interval_bounds;
+use super::histogram::{Counts, interval_bounds};
 use super::shape::{Shape, median};
 use super::sources::Finding;
 use super::{Diagnosis, merged};
@@ -12,6 +12,13 @@ const ROUNDED_JITTER_MS: f64 = 8200.0;
 const ROUNDED_REGULAR_MS: f64 = 900.0;
 /// ... nor about lock-step.
 const ROUNDED_LOCKSTEP_MS: f64 = 5000.0;
+
+/// Buckets of an empty stretch between gaps inside volleys and gaps between them: 1.3 octaves of 8 ...
+const VALLEY: i16 = 11;
+/// ... with no more than this share of all gaps in it.
+const VALLEY_NOISE: f64 = 0.01;
+/// Volleys that fill more than this share of the time are no volleys.
+const VOLLEY_WIDTH: f64 = 0.4;
 
 /// The policy words of `report`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,6 +79,8 @@ pub enum Source {
     Stream,
     /// Intervals between volleys of all instances.
     Volleys,
+    /// A lag that stands out between records of many.
+    Lag,
     /// Trend of the merged rate.
     Trend,
     /// Nothing.
@@ -99,7 +108,7 @@ words! {
     Policy { Immediate => "immediate", Fixed => "fixed", Linear => "linear", Exponential => "exponential", Growing => "growing", Constant => "constant", Unknown => "unknown" }
     Tri { Yes => "yes", No => "no", Unknown => "unknown" }
     Outcome { Recovered => "recovered", GaveUp => "gave_up", Ongoing => "ongoing", Unknown => "unknown" }
-    Source { Text => "text", Keys => "keys", Attempts => "attempts", Stream => "stream", Volleys => "volleys", Trend => "trend", None => "none" }
+    Source { Text => "text", Keys => "keys", Attempts => "attempts", Stream => "stream", Volleys => "volleys", Lag => "lag", Trend => "trend", None => "none" }
 }
 
 impl Policy {
@@ -169,12 +178,19 @@ impl Diagnosis {
             .by_text()
             .or_else(|| if is_keyed { self.by_chains(Source::Keys) } else { None })
             .or_else(|| self.by_attempts())
-            .or_else(|| if is_keyed { None } else { self.by_chains(Source::Stream) })
+            .or_else(|| if is_keyed { None } else { self.by_stream(lockstep.as_ref()) })
             .or_else(|| self.by_volleys(lockstep.as_ref()))
+            .or_else(|| self.by_lag(lockstep.as_ref()))
             .or_else(|| self.by_trend());
         self.tell_instances(&mut verdict, lockstep.as_ref().map(|found| found.volley));
         if let Some(finding) = finding {
             self.tell_policy(&mut verdict, &finding, observed);
+            if finding.source == Source::Lag && verdict.instances.is_none() {
+                // Little: so many are needed for this rate when each waits so long.
+                let seconds = (merged.last - merged.first) as f64 / SECOND as f64;
+                let waiting = merged.records as f64 / seconds * finding.typical_ms / 1000.0;
+                (verdict.instances, verdict.instances_are_estimated) = (Some((waiting.round() as u64).max(1)), true);
+            }
         } else {
             verdict.notes.push(self.why_unknown());
         }
@@ -199,7 +215,7 @@ impl Diagnosis {
         verdict.jitter = if is_hot || is_rounded { Tri::Unknown } else { finding.jitter };
         let is_text = finding.source == Source::Text;
         let known = |value: f64| value.is_finite().then_some(value);
-        verdict.interval_ms = if is_text { observed.or(known(finding.typical_ms)) } else { known(finding.typical_ms) };
+        verdict.interval_ms = if is_text { observed.or(known(finding.typical_ms).filter(|stated| *stated > 0.0)) } else { known(finding.typical_ms) };
         match finding.shape {
             Shape::Constant(value) => {
                 verdict.policy =
@@ -246,6 +262,7 @@ impl Diagnosis {
             Source::Attempts => 0.85,
             Source::Stream => 0.8,
             Source::Volleys => 0.75,
+            Source::Lag => 0.7,
             Source::Trend => 0.6,
             Source::None => 0.0,
         };
@@ -279,27 +296,12 @@ impl Diagnosis {
         if gaps.total() < 12 {
             return None;
         }
-        // The widest run of nearly empty buckets between two groups of gaps.
-        let rare = (gaps.total() as f64 * 0.004).floor() as u32;
-        let mut best: Option<(i16, i16)> = None;
-        let mut edge: Option<i16> = None;
-        for (bucket, _) in gaps.entries().filter(|entry| entry.1 > rare) {
-            if let Some(before) = edge
-                && best.is_none_or(|(low, high)| bucket - before > high - low)
-            {
-                best = Some((before, bucket));
-            }
-            edge = Some(bucket);
-        }
-        let (low, high) = best?;
-        let below = gaps.share_to(low);
-        // 1.3 octaves of 8 buckets.
-        if high - low < 11 || below < 0.4 || interval_bounds(high).0 < 100.0 {
-            return None;
-        }
-        let volley = 1.0 + below / (1.0 - below).max(1e-9);
+        let Valley { low, below, width } = lowest_valley(gaps)?;
+        // Of one node's stream; the others take part in the same volleys.
+        let own = 1.0 + below / (1.0 - below).max(1e-9);
+        let volley = own * f64::from(self.merged.nodes);
         let (named, _) = self.instances();
-        if volley < 2.5_f64.max(named as f64 / 2.0) {
+        if own < 2.5 || volley < named as f64 / 2.0 || width > VOLLEY_WIDTH {
             return None;
         }
         let edge = interval_bounds(low).1 * MILLI as f64;
@@ -366,6 +368,52 @@ impl Diagnosis {
             "policy not visible: the intervals follow no known shape".to_owned()
         }
     }
+}
+
+/// An empty stretch in a histogram of gaps, between those inside volleys and those between them.
+struct Valley {
+    /// The last bucket below it.
+    low: i16,
+    /// Share of gaps below it.
+    below: f64,
+    /// How much of the time lies inside volleys.
+    width: f64,
+}
+
+/// The lowest valley that has almost no gap in it, 40 % of them below, and its upper edge where people would see a pause.
+fn lowest_valley(gaps: &Counts) -> Option<Valley> {
+    let entries: Vec<(i16, u32)> = gaps.entries().collect();
+    let total = gaps.total() as f64;
+    let mut best: Option<(usize, usize)> = None;
+    let mut below = 0.0;
+    for (at, &(low, count)) in entries.iter().enumerate() {
+        below += f64::from(count);
+        if below < 0.4 * total {
+            continue;
+        }
+        let mut inside = 0.0;
+        for (other, &(high, count)) in entries.iter().enumerate().skip(at + 1) {
+            // The first pauses of a backoff are the shortest: the lowest valley counts, from where it begins.
+            if high - low >= VALLEY && interval_bounds(high).0 >= 100.0 && best.is_none_or(|found| other < found.1) {
+                best = Some((at, other));
+            }
+            inside += f64::from(count);
+            if inside > VALLEY_NOISE * total {
+                break;
+            }
+        }
+    }
+    let (at, other) = best?;
+    // Noise in the valley goes with the nearer side: it belongs to the volleys' width at most.
+    let time = |entries: &[(i16, u32)]| entries.iter().map(|&(bucket, count)| middle_ms(bucket) * f64::from(count)).sum::<f64>();
+    let (inner, outer) = (time(&entries[..other]), time(&entries[other..]));
+    let below = entries[..other].iter().map(|entry| f64::from(entry.1)).sum::<f64>() / total;
+    Some(Valley { low: entries[at].0, below, width: inner / (inner + outer).max(f64::MIN_POSITIVE) })
+}
+
+fn middle_ms(bucket: i16) -> f64 {
+    let (low, high) = interval_bounds(bucket);
+    f64::midpoint(low, high)
 }
 
 /// Instances that retry at the same moments.

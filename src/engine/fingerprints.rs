@@ -70,6 +70,10 @@ impl Fingerprints {
         &mut self.entries[index.0 as usize]
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.by_hash.len()
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.by_hash.len() >= self.max
     }

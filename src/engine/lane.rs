@@ -3,6 +3,7 @@
 use super::fingerprints::Slot;
 use crate::fingerprint::Fingerprint;
 use crate::framing::join::{JoinState, Part};
+use crate::record::Place;
 use crate::time::UnixNanos;
 use std::sync::Arc;
 
@@ -40,6 +41,8 @@ pub(super) struct Held {
     /// Hash of the process id in its header, 0 if none: a headed continuation must carry the same.
     pub pid: u64,
     pub arrival: UnixNanos,
+    /// Where its first byte stood.
+    pub place: Place,
     pub deadline: UnixNanos,
 }
 
@@ -62,6 +65,8 @@ pub(super) struct PartialLine {
     pub text: Vec<u8>,
     pub lines: u32,
     pub arrival: UnixNanos,
+    /// Where its first byte stood.
+    pub place: Place,
 }
 
 /// The lanes of one stream.
@@ -75,12 +80,17 @@ pub(super) struct Lanes {
 
 impl Lanes {
     pub(super) fn new() -> Self {
-        Self { lanes: vec![Lane::default()], keys: vec![0], clock: 0 }
+        Self { lanes: Vec::new(), keys: Vec::new(), clock: 0 }
     }
 
     /// The lane of `key`, and another lane's index that must be cleared first when there are too many.
     #[inline]
     pub(super) fn find(&mut self, key: u64) -> LaneIndex {
+        if self.lanes.is_empty() {
+            // Made when the first line comes: most files of a node are silent.
+            self.lanes.push(Lane::default());
+            self.keys.push(0);
+        }
         if key == 0 {
             return LaneIndex::There(0);
         }
@@ -118,6 +128,18 @@ impl Lanes {
     pub(super) fn open_lines(&self) -> u64 {
         let lines = |lane: &Lane| lane.held.as_ref().map_or(0, |held| held.lines) + lane.partial.as_ref().map_or(0, |partial| partial.lines);
         self.lanes.iter().map(|lane| u64::from(lines(lane))).sum()
+    }
+
+    /// The bytes behind [`Lanes::open_lines`]. In each lane the record that waits comes before the cut line that may continue it.
+    pub(super) fn each_open(&self, mut each: impl FnMut(&[u8], u32, Place)) {
+        for lane in &self.lanes {
+            if let Some(held) = &lane.held {
+                each(&held.raw, held.lines, held.place);
+            }
+            if let Some(partial) = &lane.partial {
+                each(&partial.raw, partial.lines, partial.place);
+            }
+        }
     }
 
     /// When the first of them has waited long enough.

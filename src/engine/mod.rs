@@ -12,17 +12,17 @@ pub use options::{Mode, Options};
 
 use crate::class::{self, prevailing};
 use crate::collapse::summary::Summary;
-use crate::collapse::{Closed, Collapse, Plain, Verdict};
+use crate::collapse::{Closed, Collapse, OpenWindow, Plain, Verdict};
 use crate::envelope::Partial;
 use crate::envelope::stamp::LastSecond;
 use crate::fingerprint::{Fingerprint, trace};
 use crate::framing::join::{JoinState, Part, Role};
 use crate::framing::lines::{Cut, LineSplitter, RawLine};
 use crate::occurrence::Occurrence;
-use crate::record::{FingerprintIndex, StreamId};
+use crate::record::{Class, ClassSource, FingerprintIndex, Place, Severity, StreamId};
 use crate::scan::{Scanner, Word};
 use crate::secrets;
-use crate::storm::{Diagnosed, StormEvent, StormReport};
+use crate::storm::{Burst, Diagnosed, StormEvent, StormReport, StormsState};
 use crate::time::UnixNanos;
 use crate::working_time::{GlobalClock, StreamClock};
 use fingerprints::{Fingerprints, Slot};
@@ -42,6 +42,8 @@ pub trait Sink {
     fn summary(&mut self, summary: &Summary);
     /// A storm began, goes on, or is over. `absorbed`: its records that went into windows so far, whether these have closed or not.
     fn storm(&mut self, event: &StormEvent, absorbed: u64);
+    /// A burst is over: for information only.
+    fn burst(&mut self, _burst: &Burst) {}
 }
 
 /// A record that passes, byte for byte.
@@ -51,6 +53,8 @@ pub struct Forwarded<'a> {
     pub raw: &'a [u8],
     /// Where it came from.
     pub stream: StreamId,
+    /// Where its first byte stood there.
+    pub place: Place,
     /// When it was read.
     pub arrival: UnixNanos,
     /// Its working time.
@@ -96,6 +100,8 @@ pub struct Accounting {
     pub evictions: u64,
     /// Records more than 2 s late.
     pub late_records: u64,
+    /// Lines that others say they lost or held back before we could read them ("suppressed 120 messages"): outside the identity.
+    pub lost_at_source: u64,
 }
 
 impl Accounting {
@@ -123,6 +129,9 @@ pub struct TemplateRow {
     pub streams: u32,
 }
 
+/// What a restart that an input knows of is called in alerts, and who says so.
+const RESTART_TEMPLATE: &str = "container restarted <num> times";
+const RESTART_RULE: &str = "squelch.container-restarts";
 /// What the last stream is called once it stands for several.
 const OTHER_STREAMS: &str = "(other streams)";
 
@@ -134,6 +143,10 @@ struct Stream {
     is_instance: bool,
     /// Taken out while its bytes are split.
     splitter: Option<LineSplitter>,
+    /// Where the next line stands.
+    place: Place,
+    /// Whether it stands in `Engine::waiting`.
+    is_waiting: bool,
     clock: StreamClock,
     last_second: LastSecond,
     lanes: Lanes,
@@ -164,6 +177,7 @@ struct Text<'a> {
     text: &'a [u8],
     lines: u32,
     arrival: UnixNanos,
+    place: Place,
 }
 
 /// Which line's words a record is read by.
@@ -188,10 +202,15 @@ pub struct Engine {
     shapes: Shapes,
     fingerprints: Fingerprints,
     streams: Vec<Stream>,
+    /// Indices of streams that were retired: the next ones take them.
+    retired: Vec<u32>,
+    /// Streams that may hold a record in the making; the others need no look when time passes.
+    waiting: Vec<u32>,
     clock: GlobalClock,
     collapse: Collapse,
     storms: StormStage,
     accounting: Accounting,
+    fingerprints_evicted: u64,
     /// For instances that are put together from host and pid.
     instance: Vec<u8>,
 }
@@ -208,10 +227,13 @@ impl Engine {
             shapes: Shapes::new(options.shapes_max),
             fingerprints: Fingerprints::new(options.fingerprints_max),
             streams: Vec::new(),
+            retired: Vec::new(),
+            waiting: Vec::new(),
             clock: GlobalClock::new(),
             collapse: Collapse::new(&options, if options.mask_secrets { secrets::mask } else { |text| Cow::Borrowed(text) }),
             storms: StormStage::new(&options),
             accounting: Accounting::default(),
+            fingerprints_evicted: 0,
             instance: Vec::new(),
             options,
         }
@@ -227,24 +249,101 @@ impl Engine {
     /// (a regular file read from its beginning); `is_instance`: the input guarantees one process per stream.
     /// Beyond [`Options::streams_max`] inputs share the last stream, which is then called `(other streams)`: feed them whole lines.
     pub fn open_stream(&mut self, label: &str, is_backlog: bool, is_instance: bool) -> StreamId {
-        if self.streams.len() >= self.options.streams_max.max(1) {
+        if self.retired.is_empty() && self.streams.len() >= self.options.streams_max.max(1) {
             let last = self.streams.len() - 1;
             let shared = &mut self.streams[last];
             shared.label = OTHER_STREAMS.into();
             shared.is_instance = false;
             return StreamId(last as u32);
         }
-        let clock = self.clock.open(is_backlog);
-        self.streams.push(Stream {
+        let stream = Stream {
             label: label.into(),
             is_instance,
             splitter: Some(LineSplitter::new(self.options.line_bytes_max)),
-            clock,
+            place: Place::default(),
+            is_waiting: false,
+            clock: self.clock.open(is_backlog),
             last_second: LastSecond::default(),
             lanes: Lanes::new(),
             absorbs_rest_of: None,
-        });
+        };
+        if let Some(index) = self.retired.pop() {
+            self.streams[index as usize] = stream;
+            return StreamId(index);
+        }
+        self.streams.push(stream);
         StreamId((self.streams.len() - 1) as u32)
+    }
+
+    /// Nothing more comes from a stream: what it holds becomes output, its windows close, and its id goes to a stream that is opened later.
+    /// The stream that stands for several (see [`Engine::open_stream`]) stays.
+    pub fn retire_stream(&mut self, stream: StreamId, arrival: UnixNanos, sink: &mut dyn Sink) {
+        let index = stream.0 as usize;
+        if index >= self.streams.len() || self.retired.contains(&stream.0) || &*self.streams[index].label == OTHER_STREAMS {
+            return;
+        }
+        self.end_stream(stream, arrival, sink);
+        let Self { clock, collapse, streams, accounting, .. } = self;
+        collapse.end_stream(stream, &mut |closed| emit(accounting, sink, closed));
+        clock.close(streams[index].clock.clone());
+        // A retired clock no longer counts among those that hold `now`.
+        streams[index].clock = GlobalClock::new().open(true);
+        streams[index].is_waiting = false;
+        self.waiting.retain(|waiting| *waiting != stream.0);
+        self.retired.push(stream.0);
+    }
+
+    /// The input knows that what comes next is old: the stream is *behind* until its records say otherwise.
+    pub fn fell_behind(&mut self, stream: StreamId) {
+        let Self { clock, streams, .. } = self;
+        streams[stream.0 as usize].clock.fell_behind(clock);
+    }
+
+    /// The input has read to the end of what is there: what comes next is new.
+    pub fn caught_up(&mut self, stream: StreamId) {
+        let Self { clock, streams, .. } = self;
+        streams[stream.0 as usize].clock.caught_up(clock);
+    }
+
+    /// The input knows that the program behind a stream was restarted, `restarts` times by now: food for the crash-loop view. No line, so
+    /// nothing is counted and nothing passes.
+    pub fn restarted(&mut self, stream: StreamId, restarts: u32, at: UnixNanos, sink: &mut dyn Sink) {
+        let source = ClassSource::Rule(RESTART_RULE.into());
+        let fingerprint = Arc::new(Fingerprint::new(Severity::Unknown, RESTART_TEMPLATE.to_owned(), Class::CrashLoop, source));
+        let slot = self.slot_of(&fingerprint, sink);
+        let Some(index) = self.fingerprints.still_at(slot) else { return };
+        self.fingerprints.touch(index, at);
+        let Self { streams, collapse, storms, accounting, .. } = self;
+        let label = streams[stream.0 as usize].label.as_bytes();
+        let occurrence = Occurrence {
+            fingerprint: &fingerprint,
+            index,
+            stream,
+            place: Place::default(),
+            arrival: at,
+            working: at,
+            event: Some(at),
+            feeds_rate: true,
+            late: false,
+            lines: 0,
+            raw: &[],
+            instance: Some(label),
+            instance_hash: rapidhash_v3(label),
+            worker_hash: rapidhash_v3(label),
+            target: None,
+            attempt: Some(i64::from(restarts)),
+            max_attempts: None,
+            delay: None,
+        };
+        storms.observe(&occurrence, collapse, accounting, sink);
+    }
+
+    /// As [`Engine::feed`], for bytes whose first one stands at `place`.
+    pub fn feed_at(&mut self, stream: StreamId, arrival: UnixNanos, place: Place, chunk: &[u8], sink: &mut dyn Sink) {
+        let at = &mut self.streams[stream.0 as usize];
+        let open = at.splitter.as_ref().map_or(0, |splitter| splitter.open_bytes() as u64);
+        at.place = Place { origin: place.origin, offset: place.offset.saturating_sub(open) };
+        self.feed(stream, arrival, chunk, sink);
     }
 
     /// The label of a stream.
@@ -275,16 +374,22 @@ impl Engine {
     /// When `wake` must be called at the latest, if ever.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<UnixNanos> {
-        let lanes = self.streams.iter().filter_map(|stream| stream.lanes.next_deadline(self.options.join_wait_ns)).min();
+        let waiting = self.waiting.iter().map(|index| &self.streams[*index as usize]);
+        let lanes = waiting.filter_map(|stream| stream.lanes.next_deadline(self.options.join_wait_ns)).min();
         let windows = [self.collapse.next_wakeup(), self.storms.next_wakeup()].into_iter().flatten().map(|now| self.clock.arrival_at(now));
         lanes.into_iter().chain(windows).min()
     }
 
     /// Time has passed without input: held records go out, windows close.
     pub fn wake(&mut self, now: UnixNanos, sink: &mut dyn Sink) {
-        for index in 0..self.streams.len() {
-            self.finish_lanes(index, Some(now), sink);
-        }
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.retain(|index| {
+            self.finish_lanes(*index as usize, Some(now), sink);
+            let stream = &mut self.streams[*index as usize];
+            stream.is_waiting = stream.lanes.open_lines() > 0;
+            stream.is_waiting
+        });
+        self.waiting = waiting;
         let now = self.clock.tick(now);
         let Self { collapse, storms, accounting, .. } = self;
         collapse.advance(now, &mut |closed| emit(accounting, sink, closed));
@@ -304,8 +409,31 @@ impl Engine {
     /// The accounting so far.
     #[must_use]
     pub fn accounting(&self) -> Accounting {
-        let held: u64 = self.streams.iter().map(|stream| stream.lanes.open_lines()).sum();
+        let held: u64 = self.waiting.iter().map(|index| self.streams[*index as usize].lanes.open_lines()).sum();
         Accounting { open: held + self.collapse.open_lines(), evictions: self.collapse.counters().evictions, ..self.accounting }
+    }
+
+    /// Every open window, with what it would leave behind if it were closed now in case it changed since the last call: what a store keeps,
+    /// so that a crash closes windows as a stop does. Windows of `observe` mode hold nothing and are not told.
+    pub fn open_windows(&mut self, each: &mut dyn FnMut(OpenWindow<'_>)) {
+        self.collapse.open_windows_changed(each);
+    }
+
+    /// The lines that were read and neither forwarded nor put into a window: (stream, bytes with line ends, lines, place of the first).
+    /// Fed again to a new engine in this order they stand where they stood.
+    pub fn held(&self, each: &mut dyn FnMut(StreamId, &[u8], u32, Place)) {
+        for index in &self.waiting {
+            self.streams[*index as usize].lanes.each_open(|raw, lines, place| each(StreamId(*index), raw, lines, place));
+        }
+    }
+
+    /// Stops without an end: records in the making and windows become output, storms go on (an agent that is started again tells of them).
+    pub fn stop(&mut self, now: UnixNanos, sink: &mut dyn Sink) {
+        for index in 0..self.streams.len() {
+            self.end_stream(StreamId(index as u32), now, sink);
+        }
+        let Self { collapse, accounting, .. } = self;
+        collapse.drain(&mut |closed| emit(accounting, sink, closed));
     }
 
     /// Totals per fingerprint, most lines first (ties by id). Only kept with [`Options::totals`].
@@ -321,10 +449,46 @@ impl Engine {
         self.collapse.busiest(limit).into_iter().map(|busy| (busy.fingerprint, busy.absorbed, busy.per_second)).collect()
     }
 
+    /// Fingerprints that are known now.
+    #[must_use]
+    pub fn fingerprints_active(&self) -> usize {
+        self.fingerprints.len()
+    }
+
+    /// Fingerprints that were forgotten because there were too many.
+    #[must_use]
+    pub const fn fingerprints_evicted(&self) -> u64 {
+        self.fingerprints_evicted
+    }
+
+    /// Windows that are open.
+    #[must_use]
+    pub const fn windows_open(&self) -> usize {
+        self.collapse.open_windows()
+    }
+
     /// Storms that go on now, in the order in which they fired.
     #[must_use]
     pub fn storms(&self) -> Vec<StormReport> {
         self.storms.current()
+    }
+
+    /// The storms that go on or may come back, for a store that outlives the process.
+    #[must_use]
+    pub fn storms_state(&self) -> StormsState {
+        self.storms.state()
+    }
+
+    /// Goes on with the storms of an earlier process, `now` being the time of the restart: for an engine that was not fed yet. One that goes on
+    /// keeps its id and is told as ongoing; one that is over by then is told so after the usual silence.
+    pub fn restore_storms(&mut self, state: &StormsState, now: UnixNanos) {
+        let Self { fingerprints, storms, .. } = self;
+        storms.restore(state, now, |told| {
+            let slot = fingerprints.intern(&Arc::new(told.to_fingerprint()));
+            let index = fingerprints.still_at(slot).expect("it was put there just now");
+            fingerprints.touch(index, now);
+            (index, Arc::clone(&fingerprints.get(index).fingerprint))
+        });
     }
 
     /// What is known of the policy behind each retry-like fingerprint that repeated, most lines first. Complete after [`Engine::drain`].
@@ -335,15 +499,18 @@ impl Engine {
 
     /// One line as read.
     fn line(&mut self, stream: usize, arrival: UnixNanos, line: RawLine<'_>, sink: &mut dyn Sink) {
+        let at = &mut self.streams[stream].place;
+        let place = *at;
+        at.offset += line.bytes.len() as u64;
         self.accounting.read += 1;
         self.accounting.bytes_read += line.bytes.len() as u64;
         if line.cut != Cut::Whole {
             self.accounting.overlong_lines += 1;
         }
         if line.cut == Cut::Rest {
-            return self.rest_of_line(stream, arrival, line.bytes, sink);
+            return self.rest_of_line(stream, arrival, place, line.bytes, sink);
         }
-        let text = Text { raw: line.bytes, text: &line.bytes[..line.text_len], lines: 1, arrival };
+        let text = Text { raw: line.bytes, text: &line.bytes[..line.text_len], lines: 1, arrival, place };
         let shape = self.shapes.read(text.text, &mut self.scanner, &Learn { classifier: &self.classifier });
         let lane = self.lane(stream, shape, text.text, sink);
         self.streams[stream].absorbs_rest_of = None;
@@ -355,7 +522,7 @@ impl Engine {
     }
 
     /// A further piece of a line that was longer than the limit goes the way of its head.
-    fn rest_of_line(&mut self, stream: usize, arrival: UnixNanos, bytes: &[u8], sink: &mut dyn Sink) {
+    fn rest_of_line(&mut self, stream: usize, arrival: UnixNanos, place: Place, bytes: &[u8], sink: &mut dyn Sink) {
         if let Some(index) = self.streams[stream].absorbs_rest_of
             && self.collapse.absorb_rest(index, StreamId(stream as u32), bytes)
         {
@@ -363,16 +530,16 @@ impl Engine {
         }
         // A head that waits for continuation lines has waited long enough: its rest must not come before it.
         self.finish_lanes(stream, None, sink);
-        self.pass_through(stream, arrival, bytes, 1, sink);
+        self.pass_through(stream, arrival, place, bytes, 1, sink);
     }
 
     /// Forwards bytes that are no record of their own.
-    fn pass_through(&mut self, stream: usize, arrival: UnixNanos, raw: &[u8], lines: u32, sink: &mut dyn Sink) {
+    fn pass_through(&mut self, stream: usize, arrival: UnixNanos, place: Place, raw: &[u8], lines: u32, sink: &mut dyn Sink) {
         self.accounting.forwarded += u64::from(lines);
         self.accounting.bytes_forwarded += raw.len() as u64;
         let working = self.streams[stream].clock.last().unwrap_or(arrival);
         let stream = StreamId(stream as u32);
-        sink.forward(&Forwarded { raw, stream, arrival, working, event: None, lines, fingerprint: None, would_absorb: false, fields: &[] });
+        sink.forward(&Forwarded { raw, stream, place, arrival, working, event: None, lines, fingerprint: None, would_absorb: false, fields: &[] });
     }
 
     /// The lane of the line that was just scanned.
@@ -396,10 +563,18 @@ impl Engine {
         let lines_max = self.options.join_lines_max;
         let bytes_max = self.options.line_bytes_max;
         let slot = &mut self.streams[stream].lanes.get(lane).partial;
+        let mut is_new = false;
         let is_full = match slot {
             None => {
                 // The head keeps its envelope; what follows adds its message only.
-                *slot = Some(PartialLine { raw: text.raw.to_vec(), text: text.text.to_vec(), lines: text.lines, arrival: text.arrival });
+                is_new = true;
+                *slot = Some(PartialLine {
+                    raw: text.raw.to_vec(),
+                    text: text.text.to_vec(),
+                    lines: text.lines,
+                    arrival: text.arrival,
+                    place: text.place,
+                });
                 false
             }
             Some(partial) => {
@@ -413,6 +588,15 @@ impl Engine {
             && let Some(partial) = slot.take()
         {
             self.whole_again(stream, lane, partial, sink);
+        } else if is_new {
+            self.wait_for(stream);
+        }
+    }
+
+    /// The stream holds something that time alone may finish.
+    fn wait_for(&mut self, stream: usize) {
+        if !std::mem::replace(&mut self.streams[stream].is_waiting, true) {
+            self.waiting.push(stream as u32);
         }
     }
 
@@ -423,8 +607,8 @@ impl Engine {
             partial.text[tag + 1] = b'F';
         }
         let shape = self.shapes.read(&partial.text, &mut self.scanner, &Learn { classifier: &self.classifier });
-        let PartialLine { raw, text, lines, arrival } = &partial;
-        self.text(stream, lane, shape, Text { raw, text, lines: *lines, arrival: *arrival }, sink);
+        let PartialLine { raw, text, lines, arrival, place } = &partial;
+        self.text(stream, lane, shape, Text { raw, text, lines: *lines, arrival: *arrival, place: *place }, sink);
     }
 
     /// A line that is whole: it continues the record at hand or begins one. Its words are in `self.scanner`.
@@ -458,7 +642,7 @@ impl Engine {
                 if let Some(head) = self.fingerprints.still_at(streaming.head) {
                     self.fingerprints.get_mut(head).is_continued = true;
                 }
-                return self.pass_through(stream, text.arrival, text.raw, text.lines, sink);
+                return self.pass_through(stream, text.arrival, text.place, text.raw, text.lines, sink);
             }
             if streaming.parts.is_empty() {
                 at_hand.streaming = None;
@@ -481,7 +665,8 @@ impl Engine {
             let deadline = text.arrival.plus(self.options.join_wait_ns);
             let (raw, head) = (text.raw.to_vec(), text.text.to_vec());
             self.streams[stream].lanes.get(lane).held =
-                Some(Held { raw, head, lines: text.lines, state, parts: Vec::new(), pid, arrival: text.arrival, deadline });
+                Some(Held { raw, head, lines: text.lines, state, parts: Vec::new(), pid, arrival: text.arrival, place: text.place, deadline });
+            self.wait_for(stream);
             return;
         }
         let was_absorbed = self.offer(stream, shape, index, text, Scanned::AtHand, sink);
@@ -509,8 +694,9 @@ impl Engine {
     /// Makes a fingerprint known; when the table is full, the coldest are flushed and forgotten first.
     fn slot_of(&mut self, fingerprint: &Arc<Fingerprint>, sink: &mut dyn Sink) -> Slot {
         if self.fingerprints.is_full() {
-            let Self { fingerprints, collapse, storms, accounting, .. } = self;
+            let Self { fingerprints, collapse, storms, accounting, fingerprints_evicted, .. } = self;
             fingerprints.forget_coldest(|index| {
+                *fingerprints_evicted += 1;
                 collapse.forget_fingerprint(index, &mut |closed| emit(accounting, sink, closed));
                 storms.forget(index);
             });
@@ -553,7 +739,7 @@ impl Engine {
             let slot = self.slot_of(&joined, sink);
             self.fingerprints.still_at(slot).expect("it was put there a line ago")
         };
-        let text = Text { raw: &held.raw, text: &held.head, lines: held.lines, arrival: held.arrival };
+        let text = Text { raw: &held.raw, text: &held.head, lines: held.lines, arrival: held.arrival, place: held.place };
         let was_absorbed = self.offer(stream, shape, index, text, Scanned::Head, sink);
         self.streams[stream].absorbs_rest_of = was_absorbed.then_some(index);
     }
@@ -575,6 +761,7 @@ impl Engine {
                 fingerprint: &joined,
                 index,
                 stream: StreamId(stream as u32),
+                place: Place::default(),
                 arrival: last,
                 working: last,
                 event: None,
@@ -641,6 +828,7 @@ impl Engine {
             fingerprint,
             index,
             stream: StreamId(stream_index as u32),
+            place: text.place,
             arrival: text.arrival,
             working: working.time,
             event,
@@ -657,6 +845,7 @@ impl Engine {
             delay: value(shape.delay).and_then(|text| class::delay_ns(text, &shape.delay_key)),
         };
         accounting.late_records += u64::from(working.is_late);
+        accounting.lost_at_source += value(shape.lost).and_then(class::number).map_or(0, |lost| lost.max(0).unsigned_abs());
         storms.observe(&occurrence, collapse, accounting, sink);
         let lines = u64::from(text.lines);
         let contains = |finders: &[memmem::Finder<'static>]| finders.iter().any(|finder| finder.find(text.raw).is_some());
@@ -683,6 +872,7 @@ impl Engine {
         sink.forward(&Forwarded {
             raw: text.raw,
             stream: occurrence.stream,
+            place: text.place,
             arrival: text.arrival,
             working: working.time,
             event,
@@ -699,11 +889,11 @@ impl Engine {
 fn emit(accounting: &mut Accounting, sink: &mut dyn Sink, closed: Closed<'_>) {
     match closed {
         Closed::Plain(record) => {
-            let Plain { raw, fingerprint, stream, arrival, working, event, lines, .. } = record;
+            let Plain { raw, fingerprint, stream, place, arrival, working, event, lines, .. } = record;
             accounting.forwarded += u64::from(lines);
             accounting.bytes_forwarded += raw.len() as u64;
             let fingerprint = Some(fingerprint);
-            sink.forward(&Forwarded { raw, stream, arrival, working, event, lines, fingerprint, would_absorb: false, fields: &[] });
+            sink.forward(&Forwarded { raw, stream, place, arrival, working, event, lines, fingerprint, would_absorb: false, fields: &[] });
         }
         Closed::Summary(summary) => {
             accounting.summarised += summary.lines;

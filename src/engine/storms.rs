@@ -6,7 +6,7 @@ use crate::collapse::Collapse;
 use crate::fingerprint::Fingerprint;
 use crate::occurrence::Occurrence;
 use crate::record::FingerprintIndex;
-use crate::storm::{Diagnosed, StormEvent, StormOptions, StormReport, Storms};
+use crate::storm::{Diagnosed, FingerprintState, StormEvent, StormOptions, StormReport, Storms, StormsState};
 use crate::time::{SECOND, UnixNanos};
 use std::sync::Arc;
 
@@ -127,6 +127,23 @@ impl StormStage {
         self.storms.as_ref().map_or_else(Vec::new, Storms::diagnoses)
     }
 
+    /// See [`Storms::snapshot`]; nothing where no storms are wanted.
+    pub(super) fn state(&self) -> StormsState {
+        self.storms.as_ref().map_or_else(StormsState::default, Storms::snapshot)
+    }
+
+    /// See [`Storms::restore`].
+    pub(super) fn restore(
+        &mut self,
+        state: &StormsState,
+        now: UnixNanos,
+        index_of: impl FnMut(&FingerprintState) -> (FingerprintIndex, Arc<Fingerprint>),
+    ) {
+        if let Some(storms) = &mut self.storms {
+            storms.restore(state, now, index_of);
+        }
+    }
+
     /// Tells events, and the collapse which fingerprints storm.
     fn settle(&mut self, collapse: &mut Collapse, accounting: &mut Accounting, sink: &mut dyn Sink) {
         for event in self.told.drain(..) {
@@ -135,7 +152,10 @@ impl StormStage {
             let absorbed: u64 = self.risen.iter().filter(is_of_it).map(|risen| risen.absorbed).sum();
             sink.storm(&event, absorbed);
         }
-        let Some(storms) = &self.storms else { return };
+        let Some(storms) = &mut self.storms else { return };
+        if storms.has_bursts() {
+            storms.take_bursts().for_each(|burst| sink.burst(&burst));
+        }
         self.risen.retain_mut(|risen| {
             let is_up = storms.is_pending_or_firing(risen.index);
             if is_up != risen.is_told {

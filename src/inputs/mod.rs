@@ -7,7 +7,12 @@
 //! ```
 //! Knows nothing of the engine or of outputs: it hands out bytes.
 
+pub mod event;
+pub mod file;
+pub mod journald;
 pub mod merge;
 pub mod open;
 pub mod reader;
 pub mod replay;
+pub mod stdin;
+pub mod syslog;

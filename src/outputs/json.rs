@@ -1,7 +1,7 @@
 //! The NDJSON face: one object a line, see [`record_json`](super::record_json) for every field.
 
 use super::record_json::{CountedRecord, DistinctRecord, Fields, IntervalRecord, LineRecord, RangeRecord, SampleRecord, SummaryRecord};
-use super::storm_record::StormRecord;
+use super::storm_record::{BurstRecord, StormRecord};
 use super::style::Style;
 use super::text::BATCH_BYTES;
 use super::timestamp::{push_rfc3339, rfc3339};
@@ -9,8 +9,8 @@ use super::writer::Writer;
 use super::{Output, StreamName, StreamNames, summary_line};
 use crate::collapse::summary::{Cause, CloseReason, Distinct, Summary};
 use crate::engine::{Engine, Forwarded, Sink};
-use crate::record::{ClassSource, Severity, StreamId};
-use crate::storm::StormEvent;
+use crate::record::{ClassSource, Place, Severity, StreamId};
+use crate::storm::{Burst, StormEvent};
 use crate::time::{MILLI, UnixNanos};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -60,14 +60,18 @@ impl Sink for JsonOutput {
         self.end();
     }
     fn storm(&mut self, event: &StormEvent, absorbed: u64) {
-        push_line(&mut self.encoder.buffer, &StormRecord::new(event, absorbed, self.encoder.now));
+        self.encoder.storm(event, absorbed);
         self.idle(); // an alert does not wait for others
+    }
+    fn burst(&mut self, burst: &Burst) {
+        self.encoder.burst(burst);
+        self.end();
     }
 }
 
 impl Output for JsonOutput {
     fn name_stream(&mut self, stream: StreamId, label: &str, epoch: UnixNanos, is_file: bool) {
-        self.encoder.names.insert(stream, StreamName { label: label.into(), epoch, is_file, forwarded: 0 });
+        self.encoder.names.insert(stream, StreamName { label: label.into(), epoch, is_file, ..StreamName::default() });
     }
     fn set_now(&mut self, now: UnixNanos) {
         self.encoder.now = now;
@@ -93,28 +97,39 @@ pub struct JsonEncoder {
     pub names: StreamNames,
     /// The time at which summaries are written.
     pub now: UnixNanos,
+    /// The node's name: part of record ids and of `resource` where many nodes send to one place; empty in a pipe.
+    pub node: Box<str>,
     scratch: Vec<u8>,
 }
 
 impl JsonEncoder {
-    fn forward(&mut self, record: &Forwarded<'_>) {
+    /// A record that passes.
+    pub fn forward(&mut self, record: &Forwarded<'_>) {
         let name = self.names.get_mut(record.stream);
         name.forwarded += 1;
-        let uid = record_uid(&[name.label.as_bytes(), &name.epoch.0.to_be_bytes(), &name.forwarded.to_be_bytes()]);
+        let uid = if self.node.is_empty() {
+            record_uid(&[name.label.as_bytes(), &name.epoch.0.to_be_bytes(), &name.forwarded.to_be_bytes()])
+        } else {
+            let Place { origin, offset } = record.place;
+            record_uid(&[self.node.as_bytes(), name.label.as_bytes(), &origin.to_be_bytes(), &offset.to_be_bytes()])
+        };
         let text = record.raw.strip_suffix(b"\n").unwrap_or(record.raw);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
         let body = String::from_utf8_lossy(text);
         let severity = record.fingerprint.map_or(Severity::Unknown, |fingerprint| fingerprint.severity);
         let id = record.fingerprint.map(|fingerprint| fingerprint.id().to_string());
         let mut attributes = Fields::default();
-        let mut resource = Fields::default();
+        let mut resource = name.resource_fields(&self.node);
         let mut instance = None;
         for (key, value) in record.fields {
             let value = String::from_utf8_lossy(value);
             match *key {
                 "squelch.instance" => instance = Some(value),
                 key if key.starts_with("host.") || key.starts_with("k8s.") || key.starts_with("service.") || key.starts_with("container.") => {
-                    resource.0.push((key, value));
+                    match resource.0.iter_mut().find(|(known, _)| *known == key) {
+                        Some(known) => known.1 = value,
+                        None => resource.0.push((key, value)),
+                    }
                 }
                 key => attributes.0.push((key, value)),
             }
@@ -147,11 +162,23 @@ impl JsonEncoder {
         push_line(&mut self.buffer, &line);
     }
 
-    fn summary(&mut self, summary: &Summary) {
+    /// A storm began, goes on, or is over.
+    pub fn storm(&mut self, event: &StormEvent, absorbed: u64) {
+        push_line(&mut self.buffer, &StormRecord::new(event, absorbed, self.now));
+    }
+
+    /// A burst is over.
+    pub fn burst(&mut self, burst: &Burst) {
+        push_line(&mut self.buffer, &BurstRecord::new(burst, self.now));
+    }
+
+    /// A window closed.
+    pub fn summary(&mut self, summary: &Summary) {
         let name = self.names.get_mut(summary.stream);
         let fingerprint = &summary.fingerprint;
         let uid = record_uid(&[
             b"summary",
+            self.node.as_bytes(),
             name.label.as_bytes(),
             &name.epoch.0.to_be_bytes(),
             &fingerprint.id().0.to_be_bytes(),
@@ -174,6 +201,7 @@ impl JsonEncoder {
             severity_number: fingerprint.severity.otel_number(),
             body: String::from_utf8_lossy(&self.scratch),
             attributes,
+            resource: name.resource_fields(&self.node),
             uid: &uid,
             stream: &name.label,
             fingerprint: &fingerprint.id().to_string(),
@@ -314,6 +342,7 @@ mod tests {
         encoder.forward(&Forwarded {
             raw,
             stream: StreamId(0),
+            place: Default::default(),
             arrival: UnixNanos(2),
             working: UnixNanos(1),
             event: None,
@@ -352,6 +381,7 @@ mod tests {
             let record = Forwarded {
                 raw: b"x\n",
                 stream: StreamId(0),
+                place: Default::default(),
                 arrival: UnixNanos(2),
                 working: UnixNanos(1),
                 event: None,

@@ -1,24 +1,37 @@
 //! What leaves squelch in a pipe: survivors, summaries and alerts as text ([`text`]) or NDJSON ([`json`]), the accounting ([`stats`]),
 //! and the thread that writes to standard output ([`writer`]).
 //!
-//! Encoding is pure (bytes into a buffer); only [`writer`] does I/O. Knows nothing of inputs and never reads the clock.
+//! Encoding is pure (bytes into a buffer). Knows nothing of inputs. Of the pipe's files only [`writer`] does I/O; the agent's outputs
+//! ([`start`]: [`stdout`], [`file`], [`http`]) send what is committed, under the policy of `delivery`.
 
+pub mod answer;
+pub mod destination;
 pub mod escape;
+pub mod file;
 pub mod footer;
+pub mod http;
 pub mod json;
 pub mod record_json;
+pub mod route;
+mod start;
 pub mod stats;
+pub mod stdout;
 pub mod storm_record;
 pub mod storm_text;
 pub mod style;
 pub mod summary_line;
 pub mod text;
 pub mod timestamp;
+pub mod tls;
 pub mod writer;
+
+pub use start::{Links, OutputError, send_test, start};
 
 use crate::engine::{Engine, Sink};
 use crate::record::StreamId;
 use crate::time::UnixNanos;
+use record_json::Fields;
+use std::borrow::Cow;
 
 /// A [`Sink`] with the few things a face needs beside records.
 pub trait Output: Sink {
@@ -49,6 +62,17 @@ pub struct StreamName {
     pub is_file: bool,
     /// Records forwarded so far: the sequence number in record ids.
     pub forwarded: u64,
+    /// Where it comes from, by OpenTelemetry's names.
+    pub resource: Vec<(Box<str>, Box<str>)>,
+}
+
+impl StreamName {
+    /// The node, and what the input knows of the stream.
+    fn resource_fields<'a>(&'a self, node: &'a str) -> Fields<'a> {
+        let node = (!node.is_empty()).then_some(("host.name", Cow::Borrowed(node)));
+        let own = self.resource.iter().map(|(name, value)| (&**name, Cow::Borrowed(&**value)));
+        Fields(node.into_iter().chain(own).collect())
+    }
 }
 
 impl StreamNames {

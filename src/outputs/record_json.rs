@@ -77,6 +77,10 @@ pub struct SummaryRecord<'a> {
     #[serde(skip_serializing_if = "Fields::is_empty")]
     #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
     pub attributes: Fields<'a>,
+    /// Where it came from.
+    #[serde(skip_serializing_if = "Fields::is_empty")]
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
+    pub resource: Fields<'a>,
     /// The same in every resend.
     #[serde(rename = "log.record.uid")]
     pub uid: &'a str,
@@ -259,7 +263,7 @@ impl Serialize for Fields<'_> {
 mod tests {
     use super::*;
     use crate::outputs::stats::StatsRecord;
-    use crate::outputs::storm_record::StormRecord;
+    use crate::outputs::storm_record::{BurstRecord, StormRecord};
     use serde_json::{Map, Value, json};
 
     /// The schema file beside the documentation.
@@ -279,12 +283,13 @@ mod tests {
         add("LineRecord", schemars::schema_for!(LineRecord<'static>));
         add("SummaryRecord", schemars::schema_for!(SummaryRecord<'static>));
         add("StormRecord", schemars::schema_for!(StormRecord<'static>));
+        add("BurstRecord", schemars::schema_for!(BurstRecord<'static>));
         add("StatsRecord", schemars::schema_for!(StatsRecord));
         let schema = json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "title": "Records of squelch",
-            "description": "One object a line. A record with event_name squelch.summary is a summary, squelch.storm and squelch.storm_end are alerts, squelch.stats is the accounting on stderr, one without event_name a line that passed.",
-            "oneOf": [{ "$ref": "#/$defs/LineRecord" }, { "$ref": "#/$defs/SummaryRecord" }, { "$ref": "#/$defs/StormRecord" }, { "$ref": "#/$defs/StatsRecord" }],
+            "description": "One object a line. A record with event_name squelch.summary is a summary, squelch.storm and squelch.storm_end are alerts, squelch.burst is information about a burst, squelch.stats is the accounting on stderr, one without event_name a line that passed.",
+            "oneOf": [{ "$ref": "#/$defs/LineRecord" }, { "$ref": "#/$defs/SummaryRecord" }, { "$ref": "#/$defs/StormRecord" }, { "$ref": "#/$defs/BurstRecord" }, { "$ref": "#/$defs/StatsRecord" }],
             "$defs": definitions,
         });
         let text = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());

@@ -7,7 +7,7 @@ use super::style::Style;
 use super::timestamp::rfc3339;
 use crate::diagnosis::Verdict;
 use crate::record::{Class, Severity};
-use crate::storm::{AlertLevel, StormEvent, StormReport, Timeline};
+use crate::storm::{AlertLevel, Burst, StormEvent, StormReport, Timeline};
 use crate::time::UnixNanos;
 use serde::Serialize;
 
@@ -250,6 +250,78 @@ impl<'a> StormRecord<'a> {
             targets: counted(&storm.targets),
             trigger: trigger(storm),
             retry: storm.diagnosis.as_ref().map(DiagnosisRecord::from),
+        }
+    }
+}
+
+/// A burst is over: many records of an ordinary message, or retries that came as usual. Information, no alert.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct BurstRecord<'a> {
+    /// Its end.
+    pub timestamp: String,
+    /// When it was written.
+    pub observed_timestamp: String,
+    /// `squelch.burst`.
+    pub event_name: &'static str,
+    /// `info`.
+    pub severity_text: &'static str,
+    /// OpenTelemetry's number.
+    pub severity_number: u8,
+    /// For people.
+    pub body: String,
+    /// The same in every resend.
+    #[serde(rename = "log.record.uid")]
+    pub uid: String,
+    /// Id of the message.
+    #[serde(rename = "squelch.fingerprint")]
+    pub fingerprint: String,
+    /// The message.
+    #[serde(rename = "squelch.template")]
+    pub template: &'a str,
+    /// What it says about retrying; `none` for ordinary messages.
+    #[serde(rename = "squelch.class")]
+    pub class: &'static str,
+    /// Retries that came in the rhythm of earlier ones and were no more than those.
+    #[serde(rename = "squelch.is_usual")]
+    pub is_usual: bool,
+    /// When it began.
+    #[serde(rename = "squelch.onset")]
+    pub onset: String,
+    /// Records in it.
+    #[serde(rename = "squelch.records")]
+    pub records: u64,
+    /// Most records in one second.
+    #[serde(rename = "squelch.peak_per_second")]
+    pub peak_per_second: u64,
+    /// Usual records per second before.
+    #[serde(rename = "squelch.baseline_per_second")]
+    pub baseline_per_second: f64,
+}
+
+impl<'a> BurstRecord<'a> {
+    /// The record of a burst, written at `now`.
+    #[must_use]
+    pub fn new(burst: &'a Burst, now: UnixNanos) -> Self {
+        let mut body = Vec::new();
+        storm_text::push_burst_plain(&mut body, burst);
+        let fingerprint = burst.fingerprint.id();
+        Self {
+            timestamp: rfc3339(burst.end),
+            observed_timestamp: rfc3339(now.max(burst.end)),
+            event_name: "squelch.burst",
+            severity_text: Severity::Info.as_str(),
+            severity_number: Severity::Info.otel_number(),
+            body: String::from_utf8_lossy(&body).into_owned(),
+            uid: record_uid(&[b"burst", &fingerprint.0.to_be_bytes(), &burst.onset.0.to_be_bytes(), &burst.records.to_be_bytes()]),
+            fingerprint: fingerprint.to_string(),
+            template: &burst.fingerprint.template,
+            class: burst.fingerprint.class.as_str(),
+            is_usual: burst.is_usual,
+            onset: rfc3339(burst.onset),
+            records: burst.records,
+            peak_per_second: u64::from(burst.peak_per_second),
+            baseline_per_second: rounded(burst.baseline),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::style::{BOLD, Colour, DIM, OURS, Style};
 use super::summary_line::{PREFIX, push_shortened};
 use super::timestamp::time_of_day;
 use crate::diagnosis::Verdict;
-use crate::storm::{AlertLevel, StormEvent, StormReport, alert_text_with};
+use crate::storm::{AlertLevel, Burst, StormEvent, StormReport, alert_text_with};
 use crate::time::SECOND;
 use crate::units::{show_count, show_duration};
 use std::io::Write;
@@ -52,6 +52,35 @@ pub fn push_plain(out: &mut Vec<u8>, event: &StormEvent, absorbed: u64, style: S
             out.extend_from_slice(style.off().as_bytes());
         }
         out.push(b'\n');
+    }
+}
+
+/// Appends the line that tells of a burst.
+pub fn push_burst(out: &mut Vec<u8>, burst: &Burst, style: Style) {
+    out.extend_from_slice(style.on(OURS).as_bytes());
+    out.extend_from_slice(PREFIX.as_bytes());
+    out.extend_from_slice(style.off().as_bytes());
+    out.push(b' ');
+    push_burst_plain(out, burst);
+    out.push(b'\n');
+}
+
+/// The same without the mark: the body of the record.
+pub fn push_burst_plain(out: &mut Vec<u8>, burst: &Burst) {
+    out.extend_from_slice(if burst.is_usual { b"[INFO] Retries as usual \"" } else { b"[INFO] Burst \"" });
+    push_shortened(out, burst.fingerprint.template.as_bytes(), TEMPLATE_CHARS_MAX);
+    let usual = if burst.baseline < 0.05 { "none".into() } else { format!("{:.1}/s", burst.baseline) };
+    let figures = format!(
+        "\" · {} records in {}, peak {}/s (usually {usual}) · {} to {}",
+        show_count(burst.records),
+        show_duration(burst.end.since(burst.onset).max(0)),
+        show_count(u64::from(burst.peak_per_second)),
+        time_of_day(burst.onset),
+        time_of_day(burst.end)
+    );
+    out.extend_from_slice(figures.as_bytes());
+    if burst.is_usual {
+        out.extend_from_slice(b", as often before at this time");
     }
 }
 
@@ -126,7 +155,8 @@ pub fn short_policy(verdict: &Verdict) -> String {
             text += &format!(" to {}", ms(cap));
         }
     } else if let Some(interval) = verdict.interval_ms {
-        text += &format!(" every {}", ms(interval));
+        // Stamps say no more than milliseconds.
+        text += &if interval < 1.0 { " every <1ms".to_owned() } else { format!(" every {}", ms(interval)) };
     }
     text
 }
@@ -162,6 +192,10 @@ pub fn state_line(storm: &StormReport) -> String {
 mod tests {
     use super::super::storm_record::tests::storm;
     use super::*;
+    use crate::fingerprint::Fingerprint;
+    use crate::record::{Class, ClassSource, Severity};
+    use crate::time::UnixNanos;
+    use std::sync::Arc;
 
     fn text(event: &StormEvent, style: Style) -> String {
         let mut out = Vec::new();
@@ -198,5 +232,19 @@ mod tests {
         let mut storm = storm();
         storm.targets = vec![("mq\x1b[2J".into(), 1)];
         assert!(text(&StormEvent::Firing(Box::new(storm)), Style::default()).contains("mq\\e[2J"));
+    }
+
+    #[test]
+    fn a_burst_is_one_line() {
+        let fingerprint = Arc::new(Fingerprint::new(Severity::Info, "order processed id=<num>", Class::None, ClassSource::Guess));
+        let onset = UnixNanos(1_767_225_660 * SECOND);
+        let end = onset.plus(12 * SECOND);
+        let burst = Burst { fingerprint, onset, end, records: 2400, peak_per_second: 230, baseline: 1.25, is_usual: false };
+        let mut out = Vec::new();
+        push_burst(&mut out, &burst, Style::default());
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            "[squelch] [INFO] Burst \"order processed id=<num>\" · 2,400 records in 12.0s, peak 230/s (usually 1.2/s) · 00:01:00.000Z to 00:01:12.000Z\n"
+        );
     }
 }

@@ -8,7 +8,7 @@ use super::{Output, StreamName, StreamNames, escape, storm_text, summary_line};
 use crate::collapse::summary::Summary;
 use crate::engine::{Engine, Forwarded, Sink};
 use crate::record::{Severity, StreamId};
-use crate::storm::StormEvent;
+use crate::storm::{Burst, StormEvent};
 use crate::time::UnixNanos;
 
 /// A buffer that is handed to the writer when it has grown to this: large enough to make the hand-over cheap.
@@ -125,11 +125,19 @@ impl Sink for TextOutput {
         self.bytes_out += (self.buffer.len() - before) as u64;
         self.idle(); // an alert does not wait for others
     }
+
+    fn burst(&mut self, burst: &Burst) {
+        self.begin(None);
+        let before = self.buffer.len();
+        storm_text::push_burst(&mut self.buffer, burst, self.style);
+        self.bytes_out += (self.buffer.len() - before) as u64;
+        self.end();
+    }
 }
 
 impl Output for TextOutput {
     fn name_stream(&mut self, stream: StreamId, label: &str, epoch: UnixNanos, is_file: bool) {
-        self.names.insert(stream, StreamName { label: label.into(), epoch, is_file, forwarded: 0 });
+        self.names.insert(stream, StreamName { label: label.into(), epoch, is_file, ..StreamName::default() });
     }
     fn set_now(&mut self, _: UnixNanos) {}
     fn idle(&mut self) {
@@ -192,6 +200,7 @@ mod tests {
         output.forward(&Forwarded {
             raw,
             stream: StreamId(stream),
+            place: Default::default(),
             arrival: at,
             working: at,
             event: None,

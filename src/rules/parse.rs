@@ -286,7 +286,8 @@ impl Reader<'_, '_> {
         }
         for (literal, at) in &found {
             if literal.len() < LITERAL_BYTES_MIN || literal.len() > LITERAL_BYTES_MAX {
-                let problem = format!("has `{literal}` of {} bytes; use {LITERAL_BYTES_MIN} to {LITERAL_BYTES_MAX}", literal.len());
+                let unit = if literal.len() == 1 { "byte" } else { "bytes" };
+                let problem = format!("has `{literal}` of {} {unit}; use {LITERAL_BYTES_MIN} to {LITERAL_BYTES_MAX}", literal.len());
                 self.error(at.clone(), Some(key), problem);
             }
             if let Some(number) = lint::number_in_literal(literal, codes) {

@@ -73,7 +73,7 @@ pub fn render(line: &SimLine, instance: &str, format: Format, prefix: Prefix, ou
 }
 
 /// `2026-03-02T09:00:00.000Z`.
-pub(super) fn rfc3339_millis(at: i64) -> String {
+pub fn rfc3339_millis(at: i64) -> String {
     let time = Civil::of(at);
     format!("{}.{:03}Z", time.date_and_time('T'), time.nanos / 1_000_000)
 }

@@ -1,5 +1,6 @@
 //! Crash loops: restarts per program (container, unit, supervised program), counted beside the rate.
 
+use super::state::ProgramState;
 use crate::record::FingerprintIndex;
 use crate::time::SECOND;
 
@@ -20,9 +21,9 @@ const PROGRAMS_MAX: usize = 1024;
 
 /// One program as one fingerprint tells of it: several lines of one restart are several fingerprints, and each counts for itself.
 #[derive(Clone, Debug)]
-struct Program {
+pub struct Program {
     hash: u64,
-    index: FingerprintIndex,
+    pub index: FingerprintIndex,
     /// Times of the last restarts, ns; the ring's oldest is at `next`.
     times: [i64; RESTARTS_HOT],
     next: u8,
@@ -106,11 +107,12 @@ impl CrashLoops {
         }
     }
 
-    /// Whether a program of these fingerprints is still looping at `now`; those that stayed up for 10 min have left.
-    pub fn is_looping(&mut self, index: FingerprintIndex, now: i64) -> bool {
+    /// Whether a program of these fingerprints is still looping at `now`; those that stayed up for 10 min have left. Before `heard_from`
+    /// (ns) nobody listened.
+    pub fn is_looping(&mut self, index: FingerprintIndex, now: i64, heard_from: i64) -> bool {
         let mut is_any = false;
         for known in self.programs.iter_mut().filter(|known| known.index == index) {
-            known.is_looping &= now.saturating_sub(known.latest()) <= WINDOW;
+            known.is_looping &= now.saturating_sub(known.latest().max(heard_from)) <= WINDOW;
             is_any |= known.is_looping;
         }
         is_any
@@ -121,6 +123,21 @@ impl CrashLoops {
         self.programs.iter().any(|known| known.index == index && known.is_looping)
     }
 
+    /// Programs in a loop, ascending by their hash.
+    pub fn looping(&self) -> impl Iterator<Item = &Program> {
+        self.programs.iter().filter(|known| known.is_looping)
+    }
+
+    /// Takes a program from before a restart.
+    pub fn restore(&mut self, program: Program) {
+        let key = (program.hash, program.index);
+        if self.programs.len() < PROGRAMS_MAX
+            && let Err(place) = self.programs.binary_search_by_key(&key, |known| (known.hash, known.index))
+        {
+            self.programs.insert(place, program);
+        }
+    }
+
     /// Forgets a fingerprint.
     pub fn forget(&mut self, index: FingerprintIndex) {
         self.programs.retain(|known| known.index != index);
@@ -128,6 +145,23 @@ impl CrashLoops {
 }
 
 impl Program {
+    /// For the store; `member`: its fingerprint's place in the incident.
+    pub fn state(&self, member: usize) -> ProgramState {
+        let restarts = (0..RESTARTS_HOT).rev().map(|before| self.at(before)).filter(|at| *at != i64::MIN).collect();
+        ProgramState { hash: self.hash, member, restarts, since: self.since, count: self.restarts, attempt: self.attempt }
+    }
+
+    /// From the store: a program in a loop.
+    pub fn of_state(state: &ProgramState, index: FingerprintIndex) -> Self {
+        let mut times = [i64::MIN; RESTARTS_HOT];
+        let latest = state.restarts.len().saturating_sub(RESTARTS_HOT);
+        for (place, at) in times.iter_mut().zip(&state.restarts[latest..]) {
+            *place = *at;
+        }
+        let next = (state.restarts.len().min(RESTARTS_HOT) % RESTARTS_HOT) as u8;
+        Self { hash: state.hash, index, times, next, since: state.since, restarts: state.count, attempt: state.attempt, is_looping: true }
+    }
+
     /// The restart before the latest by `before`, ns; `i64::MIN` when there was none.
     fn at(&self, before: usize) -> i64 {
         self.times[(usize::from(self.next) + 2 * RESTARTS_HOT - 1 - before) % RESTARTS_HOT]
@@ -174,8 +208,8 @@ mod tests {
         for n in 0..5 {
             loops.restart(POD, LINE, n * 100 * SECOND, None, false);
         }
-        assert!(loops.is_looping(LINE, 900 * SECOND));
-        assert!(!loops.is_looping(LINE, 1001 * SECOND));
+        assert!(loops.is_looping(LINE, 900 * SECOND, i64::MIN));
+        assert!(!loops.is_looping(LINE, 1001 * SECOND, i64::MIN));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! The state machine of one fingerprint: idle, pending, firing. Evaluated once per finished second.
 
 use super::people::People;
+use super::usual::Rises;
+use crate::time::SECOND;
+use serde::{Deserialize, Serialize};
 
 /// Seconds kept one by one.
 const BINS: usize = 64;
@@ -25,8 +28,14 @@ const GRACE_FIRE_SECONDS: u32 = 10;
 const HOT_RECORDS: u64 = 300;
 const HOT_RECORDS_UNKEYED: u64 = 3000;
 
+/// A rate below this many times the limit ...
+const CLEAR_TIMES: f64 = 1.5;
+/// ... must have been above it on average for so long (s).
+const CLEAR_SECONDS: i64 = 15;
+
 /// Which rule made it fire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Rule {
     /// Many tries per instance, not slowing.
     Hot,
@@ -74,6 +83,8 @@ pub enum Step {
     Pended,
     /// Pending to idle.
     Calmed,
+    /// Pending to idle, after it would have fired had it not come on time: onset (ns), records, most of them in a second.
+    CameOnTime(i64, u64, u32),
     /// Pending to firing.
     Fired(Rule),
     /// Firing to idle.
@@ -120,6 +131,12 @@ pub struct Detector {
     first_at: [i64; 8],
     /// Working time of the latest record, ns.
     pub last: i64,
+    /// Greatest mean of five seconds since the onset.
+    peak_rate: f64,
+    /// Earlier rises.
+    rises: Rises,
+    /// Whether the present one would have fired, had it not come on time.
+    is_on_time: bool,
 }
 
 impl Detector {
@@ -148,7 +165,24 @@ impl Detector {
             people: People::default(),
             first_at: [0; 8],
             last: i64::MIN,
+            peak_rate: 0.0,
+            rises: Rises::default(),
+            is_on_time: false,
         }
+    }
+
+    /// A detector that goes on firing after a restart. `onset` and `last`: working times (ns) of the first and the latest record.
+    #[must_use]
+    pub fn firing(baseline: f64, onset: i64, last: i64) -> Self {
+        let second = onset.div_euclid(SECOND);
+        let latest = last.div_euclid(SECOND);
+        Self { baseline, evaluated: latest, latest, state: State::Firing, pending_since: second, onset, last, ..Self::new(second, None) }
+    }
+
+    /// Seconds up to this one are not evaluated: nobody listened. Gives back the last second that will not be.
+    pub fn sleep_until(&mut self, second: i64) -> i64 {
+        self.evaluated = self.evaluated.max(second);
+        self.evaluated
     }
 
     /// Counts one record that stands for `attempts` (1 unless attempt numbers say more); `second` is at most 2 s before the latest.
@@ -267,20 +301,29 @@ impl Detector {
                 let need = self.need();
                 let p = self.pending_seconds;
                 let mean = if p <= 5 { self.attempts as f64 / p as f64 } else { rate };
+                self.peak_rate = self.peak_rate.max(rate);
                 if let Some(rule) = self.rule(second, rate, need) {
-                    self.state = State::Firing;
-                    self.quiet_seconds = 0;
-                    return Step::Fired(rule);
+                    if !self.rises.expect(self.pending_since, p, self.peak_rate) {
+                        self.state = State::Firing;
+                        self.is_on_time = false;
+                        self.quiet_seconds = 0;
+                        return Step::Fired(rule);
+                    }
+                    self.is_on_time = true;
                 }
                 if mean < need / 2.0 {
+                    self.rises.note(self.pending_since, second, self.peak_rate, self.attempts);
+                    let on_time = std::mem::take(&mut self.is_on_time).then_some(Step::CameOnTime(self.onset, self.records, self.peak));
                     self.calm();
-                    return Step::Calmed;
+                    return on_time.unwrap_or(Step::Calmed);
                 }
                 Step::Nothing
             }
             State::Firing => {
+                self.peak_rate = self.peak_rate.max(rate);
                 self.quiet_seconds = if rate < self.need() / 2.0 { self.quiet_seconds + 1 } else { 0 };
                 if self.quiet_seconds >= QUIET_SECONDS {
+                    self.rises.note(self.pending_since, second - i64::from(QUIET_SECONDS), self.peak_rate, self.attempts);
                     self.state = State::Idle;
                     self.quiet_seconds = 0;
                     return Step::Resolved;
@@ -338,6 +381,7 @@ impl Detector {
         self.onset = self.first_at[(from & 7) as usize];
         self.records = self.in_span(from, self.latest);
         self.attempts = self.records;
+        self.peak_rate = self.rate(second);
         self.bytes = 0;
         self.peak = (from..=self.latest).map(|second| self.in_second(second)).max().unwrap_or(0);
     }
@@ -350,6 +394,7 @@ impl Detector {
         self.attempts = 0;
         self.bytes = 0;
         self.peak = 0;
+        self.peak_rate = 0.0;
     }
 
     /// The trend: records in the last half of the (at most 64) seconds of pending over those in the loudest stretch of the same length; 1 =
@@ -379,15 +424,17 @@ impl Detector {
         let p = self.pending_seconds;
         let q = self.trend(second);
         let is_high = rate >= need;
+        // A rate around the limit goes above it by chance for some seconds.
+        let is_clear = rate >= CLEAR_TIMES * need || p >= CLEAR_SECONDS && self.attempts as f64 / p as f64 >= need;
         let per_key = self.people.distinct().map(|(keys, _)| self.attempts as f64 / keys.max(1) as f64);
         let repeats = |least: f64| per_key.is_none_or(|value| value >= least);
         // Without a key nobody knows how many tries are one instance's: then ten times the records.
         let is_hot = per_key.map_or(self.attempts >= HOT_RECORDS_UNKEYED, |value| self.attempts >= HOT_RECORDS && value >= 15.0);
         if p >= 3 && q >= 0.65 && is_hot {
             Some(Rule::Hot)
-        } else if p >= 5 && self.attempts >= 50 && q >= 0.6 && repeats(4.0) && is_high {
+        } else if p >= 5 && self.attempts >= 50 && q >= 0.6 && repeats(4.0) && is_high && is_clear {
             Some(Rule::Flat)
-        } else if p >= 10 && q >= 0.35 && repeats(4.0) && is_high {
+        } else if p >= 10 && q >= 0.35 && repeats(4.0) && is_high && is_clear {
             Some(Rule::Hold)
         } else if p >= 60 && is_high {
             Some(Rule::Slow)
@@ -404,7 +451,6 @@ fn bin(second: i64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::SECOND;
 
     /// Feeds `per_second(s)` records in each second; gives back what happened, with the second it happened in.
     fn run(started: Option<i64>, seconds: i64, per_second: impl Fn(i64) -> u32) -> Vec<(i64, Step)> {

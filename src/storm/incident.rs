@@ -7,6 +7,7 @@ use crate::diagnosis::spread;
 use crate::fingerprint::Fingerprint;
 use crate::record::FingerprintIndex;
 use crate::time::SECOND;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Fingerprints in one incident; more are counted with the last.
@@ -21,7 +22,8 @@ const RATE_GROWTH: f64 = 4.0;
 const GROWTH_PAUSE: i64 = 10 * SECOND;
 
 /// Which view raised it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The rate of records.
     Rate,
@@ -70,6 +72,14 @@ pub struct Incident {
     second: (i64, u64),
     /// Last second in which the rate was below half the peak.
     pub fell_at: i64,
+    /// Seconds in a row in which it was too loud for a backoff, and the greatest rate in them.
+    pub restless: (u32, f64),
+    /// Whether it is from before a restart and was not heard of since.
+    pub is_restored: bool,
+    /// Silence is counted from here (ns) at the earliest.
+    pub heard_from: i64,
+    /// Up to this second the shape of its rate is not known.
+    pub blind_until: i64,
     told_at: i64,
     told_pause: i64,
     told_rate: f64,
@@ -99,6 +109,10 @@ impl Incident {
             last: onset,
             second: (i64::MIN, 0),
             fell_at: second,
+            restless: (0, 0.0),
+            is_restored: false,
+            heard_from: i64::MIN,
+            blind_until: i64::MIN,
             told_at: fired,
             told_pause: RENOTIFY_FIRST,
             told_rate: 0.0,
@@ -144,6 +158,18 @@ impl Incident {
     /// When it is told again by schedule, ns.
     pub fn next_due(&self) -> i64 {
         self.told_at + self.told_pause
+    }
+
+    /// When it was last told, the pause until the next time, and what was told: records/s and instances.
+    pub fn schedule(&self) -> (i64, i64, f64, u64) {
+        (self.told_at, self.told_pause, self.told_rate, self.told_instances)
+    }
+
+    /// See [`Incident::schedule`].
+    pub fn set_schedule(&mut self, (at, pause, rate, instances): (i64, i64, f64, u64)) {
+        self.told_at = at;
+        self.told_pause = pause.clamp(RENOTIFY_FIRST, RENOTIFY_LAST);
+        (self.told_rate, self.told_instances) = (rate, instances);
     }
 
     /// Starts the schedule of notifications anew.

@@ -1,6 +1,7 @@
 //! The life of incidents: a detector fires, fingerprints join, levels rise, alerts are repeated, quiet ends it all.
 
 use super::Rule;
+use super::burst::Burst;
 use super::crash_loop::Restart;
 use super::detector::{Detector, State, Step};
 use super::incident::{Incident, Kind, MEMBERS_MAX, Member};
@@ -18,7 +19,7 @@ use std::sync::Arc;
 /// Fingerprints whose records follow one another this closely belong together.
 const COMPANION: i64 = SECOND;
 /// Incidents kept: firing ones and those that may come back.
-const INCIDENTS_MAX: usize = 256;
+pub(super) const INCIDENTS_MAX: usize = 256;
 /// A rate that is above half its peak for so long is held up by something.
 const NOT_FALLING: i64 = 300;
 /// Records/s that make a storm critical by themselves.
@@ -27,6 +28,10 @@ const CRITICAL_RATE: f64 = 100.0;
 const CALM_RATE: f64 = 0.5;
 /// So long (s) after the onset a policy that grows gets the benefit of the doubt.
 const YOUNG_SECONDS: i64 = 10;
+/// So long (s) one that grows may be louder than that, and as long as its rate is below this share of the loudest: a second outage in the midst of the
+/// first brings another wave that backs off, no change of policy.
+const RESTLESS_SECONDS: u32 = 10;
+const RESTLESS_SHARE: f64 = 0.6;
 /// Amplification that makes one critical, with this many instances and an unbroken rate.
 const CRITICAL_AMPLIFICATION: f64 = 50.0;
 const CRITICAL_INSTANCES: u64 = 3;
@@ -60,6 +65,7 @@ impl Storms {
                 match step {
                     Step::Fired(rule) => self.fire(number, index, rule, second, out),
                     Step::Resolved => self.calm(number, index, second, out),
+                    Step::CameOnTime(onset, records, peak_per_second) => self.tell_usual(number, onset, records, peak_per_second),
                     Step::Nothing | Step::Pended | Step::Calmed => {}
                 }
             }
@@ -82,6 +88,13 @@ impl Storms {
             }
         }
         self.watch_incidents(second, out);
+    }
+
+    /// Retries that came in their rhythm are over.
+    fn tell_usual(&mut self, number: u32, onset: i64, records: u64, peak_per_second: u32) {
+        let Some(slot) = &self.slots[number as usize] else { return };
+        let (fingerprint, end, baseline) = (Arc::clone(&slot.fingerprint), UnixNanos(slot.detector.last), slot.detector.baseline());
+        self.bursts.tell(Burst { fingerprint, onset: UnixNanos(onset), end, records, peak_per_second, baseline, is_usual: true });
     }
 
     /// A detector fired: an incident begins, comes back, or grows by a fingerprint.
@@ -163,11 +176,10 @@ impl Storms {
     }
 
     fn detector_of(&self, member: &Member) -> Option<&Detector> {
-        let number = self.number_of(member.index?)?;
-        self.slots[number as usize].as_ref().map(|slot| &slot.detector)
+        self.slot_of(member).map(|slot| &slot.detector)
     }
 
-    fn add_incident(&mut self, incident: Incident) -> usize {
+    pub(super) fn add_incident(&mut self, incident: Incident) -> usize {
         if self.incidents.len() >= INCIDENTS_MAX {
             // Those that are over go first, then the oldest.
             let oldest = (0..self.incidents.len()).min_by_key(|&at| (self.incidents[at].is_firing(), self.incidents[at].last)).unwrap_or(0);
@@ -190,6 +202,11 @@ impl Storms {
 
     fn resolve(&mut self, at: usize, second: i64, out: &mut dyn FnMut(StormEvent)) {
         self.release((second + 1) * SECOND);
+        let counts: Vec<(u64, u64)> = self.incidents[at].members.iter().map(|member| self.counts_of(&self.incidents[at], member)).collect();
+        for (member, (records, _)) in self.incidents[at].members.iter_mut().zip(counts) {
+            // Of slow loops: the others' were moved when their bouts ended.
+            member.records = records;
+        }
         self.incidents[at].resolved = Some((second + 1) * SECOND);
         out(StormEvent::Resolved(Box::new(self.report_at(at, second))));
     }
@@ -218,11 +235,14 @@ impl Storms {
             }
             let (level, rate, instances) = self.level(at, second);
             let before = self.incidents[at].level;
+            // What a restart took over is told again when it is heard of again.
+            let is_due = if self.incidents[at].is_restored { rate > 0.0 } else { self.incidents[at].is_due(now, rate, instances) };
             if level > before {
                 self.incidents[at].level = level;
                 self.incidents[at].told(now, rate, instances, false);
                 out(StormEvent::LevelChanged(before, Box::new(self.report_at(at, second))));
-            } else if self.incidents[at].is_due(now, rate, instances) {
+            } else if is_due {
+                self.incidents[at].is_restored = false;
                 self.incidents[at].told(now, rate, instances, true);
                 out(StormEvent::Ongoing(Box::new(self.report_at(at, second))));
             }
@@ -233,7 +253,7 @@ impl Storms {
     pub(super) fn tend_incidents(&mut self, second: i64, out: &mut dyn FnMut(StormEvent)) {
         let now = (second + 1) * SECOND;
         for at in 0..self.incidents.len() {
-            if !self.incidents[at].is_firing() || self.incidents[at].kind == Kind::Rate {
+            if !self.incidents[at].is_firing() {
                 continue;
             }
             let is_over = match self.incidents[at].kind {
@@ -246,13 +266,15 @@ impl Storms {
                         .map(|number| latest(&self.slots, number))
                         .max();
                     self.incidents[at].last = self.incidents[at].last.max(last.unwrap_or(i64::MIN));
-                    now - self.incidents[at].last > SLOW_PAUSE
+                    now - self.incidents[at].last.max(self.incidents[at].heard_from) > SLOW_PAUSE
                 }
                 Kind::CrashLoop => {
                     let members = self.incidents[at].members.clone();
-                    !members.iter().filter_map(|member| member.index).any(|index| self.crash_loops.is_looping(index, now))
+                    let heard_from = self.incidents[at].heard_from;
+                    !members.iter().filter_map(|member| member.index).any(|index| self.crash_loops.is_looping(index, now, heard_from))
                 }
-                Kind::Rate => false,
+                // Its detectors end it, unless the last of them was forgotten.
+                Kind::Rate => !self.incidents[at].members.iter().any(|member| member.is_firing),
             };
             if is_over {
                 let members: Vec<u32> = self.incidents[at].members.iter().filter_map(|member| self.number_of(member.index?)).collect();
@@ -275,7 +297,7 @@ impl Storms {
         let incident = &self.incidents[at];
         let mut rate = 0.0_f64;
         let mut amplification = 0.0_f64;
-        let mut instances = 0;
+        let (mut instances, mut people) = (0, 0);
         let mut trend = 1.0_f64;
         for detector in incident.members.iter().filter(|member| member.is_firing).filter_map(|member| self.detector_of(member)) {
             let its = detector.rate(second);
@@ -284,20 +306,26 @@ impl Storms {
             }
             amplification = amplification.max(its / detector.baseline().max(0.1));
             instances = instances.max(detector.people.distinct().map_or(0, |(count, _)| count));
+            people = people.max(detector.people.names_seen());
         }
         // Many clients at the cap of a proper backoff make a flat rate, too: then each of them is calm.
         // And in its first seconds no backoff has come far.
         let is_young = second - incident.onset.div_euclid(SECOND) < YOUNG_SECONDS;
-        let is_calm = trend < 0.6 || is_young || instances > 0 && rate / instances as f64 <= CALM_RATE;
-        let is_growing = is_calm && rate < CRITICAL_RATE && self.best_verdict(at).is_some_and(|verdict| verdict.policy.is_growing());
+        let is_calm = trend < 0.6 || is_young || people > 0 && rate / people as f64 <= CALM_RATE;
+        let (restless, loudest) = if is_calm { (0, 0.0) } else { (incident.restless.0 + 1, rate.max(incident.restless.1)) };
+        let is_wave = restless <= RESTLESS_SECONDS || rate < RESTLESS_SHARE * loudest;
+        let is_growing = is_wave && rate < CRITICAL_RATE && self.best_verdict(at).is_some_and(|verdict| verdict.policy.is_growing());
+        self.incidents[at].restless = (restless, loudest);
+        let incident = &self.incidents[at];
         if rate < incident.peak as f64 / 2.0 {
             self.incidents[at].fell_at = second;
         }
         let is_not_falling = second - self.incidents[at].fell_at >= NOT_FALLING;
+        let is_blind = second < self.incidents[at].blind_until;
         let level = if is_growing {
             AlertLevel::Info
         } else if rate >= CRITICAL_RATE
-            || amplification >= CRITICAL_AMPLIFICATION && trend >= 0.8 && instances >= CRITICAL_INSTANCES
+            || amplification >= CRITICAL_AMPLIFICATION && trend >= 0.8 && instances >= CRITICAL_INSTANCES && !is_blind
             || is_not_falling
         {
             AlertLevel::Critical
@@ -322,7 +350,8 @@ impl Storms {
     }
 
     pub(super) fn report(&self, at: usize) -> StormReport {
-        self.report_at(at, self.evaluated)
+        // Before the first record after a restart nothing is evaluated.
+        self.report_at(at, self.evaluated.max(self.incidents[at].onset.div_euclid(SECOND)))
     }
 
     fn report_at(&self, at: usize, second: i64) -> StormReport {
@@ -331,14 +360,12 @@ impl Storms {
         let (mut records, mut bytes, mut rate, mut trend, mut last) = (0, 0, 0.0_f64, 1.0, incident.last);
         let mut lead: Option<(u64, Class)> = None;
         for member in &incident.members {
-            let mut its = member.records;
-            bytes += member.bytes;
+            let (its, its_bytes) = self.counts_of(incident, member);
+            bytes += its_bytes;
             if member.is_firing
                 && let Some(detector) = self.detector_of(member)
                 && incident.kind == Kind::Rate
             {
-                its += detector.records;
-                bytes += detector.bytes;
                 rate += detector.rate(second);
                 trend = detector.trend(second);
                 last = last.max(detector.last);
@@ -346,10 +373,8 @@ impl Storms {
             }
             if incident.kind == Kind::SlowLoop
                 && incident.is_firing()
-                && let Some(number) = member.index.and_then(|index| self.number_of(index))
-                && let Some(slot) = &self.slots[number as usize]
+                && let Some(slot) = self.slot_of(member)
             {
-                its = slot.run.1;
                 last = last.max(slot.last);
             }
             records += its;
@@ -407,7 +432,7 @@ impl Storms {
         if self.incidents.iter().any(|incident| incident.is_firing() && incident.member(index).is_some()) {
             return;
         }
-        let member = Member { index: Some(index), fingerprint: Arc::clone(&slot.fingerprint), is_firing: false, records: slot.run.1, bytes: 0 };
+        let member = Member { index: Some(index), fingerprint: Arc::clone(&slot.fingerprint), is_firing: false, records: 0, bytes: 0 };
         let mut incident = Incident::new(self.options.node, Kind::SlowLoop, member, slot.run.0, self.now.0);
         incident.last = slot.last;
         let at = self.add_incident(incident);

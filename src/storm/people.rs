@@ -1,5 +1,6 @@
 //! Who takes part: instances (bottom-64 by hash, so that the same are kept in any order) and targets, with counts.
 
+use super::state::{CountState, PeopleState};
 use crate::diagnosis::spread;
 use std::borrow::Cow;
 
@@ -11,22 +12,63 @@ const TARGETS_MAX: usize = 16;
 const RECORDS_PER_INSTANCE: u64 = 2;
 /// Names are cut here.
 const NAME_MAX: usize = 128;
+/// Bytes of names (those of instances that made room for others included) after which each further instance has them tidied: that is rare, since
+/// the lowest 64 hashes of many are soon found.
+const NAMES_MAX: usize = 1 << 10;
 
-#[derive(Clone, Debug)]
+/// One instance: 16 bytes, its name is in the table's [`Names`].
+#[derive(Clone, Copy, Debug)]
 struct Person {
     hash: u64,
-    records: u64,
-    name: Box<[u8]>,
+    records: u32,
+    /// Where its name begins and how long it is; of length 0 while nothing is pending: names are not kept then.
+    name_at: u16,
+    name_len: u8,
 }
 
-impl Person {
-    fn add(&mut self, records: u64, name: &[u8]) {
-        self.records += records;
-        // While nothing is pending names are not kept.
-        if self.name.is_empty() && !name.is_empty() {
-            self.name = name[..name.len().min(NAME_MAX)].into();
+/// Names one after another.
+#[derive(Clone, Debug, Default)]
+struct Names(Vec<u8>);
+
+impl Names {
+    fn of(&self, person: &Person) -> &[u8] {
+        let at = usize::from(person.name_at);
+        self.0.get(at..at + usize::from(person.name_len)).unwrap_or_default()
+    }
+
+    fn add(&mut self, person: &mut Person, name: &[u8]) {
+        let name = &name[..name.len().min(NAME_MAX)];
+        if let (Ok(at), Ok(len)) = (u16::try_from(self.0.len()), u8::try_from(name.len())) {
+            // As little as must be: many fingerprints have few instances.
+            self.0.reserve_exact(name.len());
+            self.0.extend_from_slice(name);
+            (person.name_at, person.name_len) = (at, len);
         }
     }
+
+    /// Leaves out the names of those that are gone.
+    fn tidy(&mut self, people: &mut [Person]) {
+        let before = std::mem::take(self);
+        self.0.reserve_exact(people.iter().map(|person| usize::from(person.name_len)).sum());
+        for person in people {
+            let name = before.of(person).to_vec();
+            self.add(person, &name);
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Target {
+    name: Box<[u8]>,
+    /// Its last bytes: where names differ, they differ there.
+    tail: u64,
+    records: u64,
+}
+
+/// The last eight bytes of a name.
+#[inline]
+fn tail_of(name: &[u8]) -> u64 {
+    name.last_chunk().map_or_else(|| name.iter().fold(0, |tail, byte| tail << 8 | u64::from(*byte)), |tail| u64::from_le_bytes(*tail))
 }
 
 /// Instances and targets of one fingerprint since its onset.
@@ -34,6 +76,7 @@ impl Person {
 pub struct People {
     /// Ascending by hash.
     instances: Vec<Person>,
+    names: Names,
     is_overfull: bool,
     /// Where a hash was found last, by its low bits: instances take turns, and a wrong guess only costs the search.
     guesses: [u8; 32],
@@ -41,7 +84,7 @@ pub struct People {
     unnamed: u64,
     named: u64,
     /// In order of appearance.
-    targets: Vec<(Box<[u8]>, u64)>,
+    targets: Vec<Target>,
     other_targets: u64,
 }
 
@@ -59,41 +102,65 @@ impl People {
         if let Some(person) = self.instances.get_mut(usize::from(self.guesses[(hash & 31) as usize]))
             && person.hash == hash
         {
-            person.add(1, name);
+            person.records = person.records.saturating_add(1);
+            if person.name_len == 0 && !name.is_empty() {
+                self.names.add(person, name);
+            }
             return;
         }
-        match self.instances.binary_search_by_key(&hash, |person| person.hash) {
-            Ok(at) => {
-                self.instances[at].add(1, name);
-                self.guesses[(hash & 31) as usize] = at as u8;
-            }
+        if let Some(at) = self.add_person(hash, 1, name) {
+            self.guesses[(hash & 31) as usize] = at as u8;
+        }
+    }
+
+    /// Where it is now; `None` when there are too many.
+    fn add_person(&mut self, hash: u64, records: u32, name: &[u8]) -> Option<usize> {
+        let at = match self.instances.binary_search_by_key(&hash, |person| person.hash) {
+            Ok(at) => at,
             Err(at) => {
                 if self.instances.len() == INSTANCES_MAX {
                     self.is_overfull = true;
                     if at == INSTANCES_MAX {
-                        return;
+                        return None;
                     }
                     self.instances.pop();
                 }
-                self.instances.insert(at, Person { hash, records: 1, name: name[..name.len().min(NAME_MAX)].into() });
+                self.instances.insert(at, Person { hash, records: 0, name_at: 0, name_len: 0 });
+                at
             }
+        };
+        if self.names.0.len() > NAMES_MAX {
+            self.names.tidy(&mut self.instances);
         }
+        let person = &mut self.instances[at];
+        person.records = person.records.saturating_add(records);
+        if person.name_len == 0 && !name.is_empty() {
+            self.names.add(person, name);
+        }
+        Some(at)
     }
 
     fn count_target(&mut self, target: &[u8]) {
         let target = &target[..target.len().min(NAME_MAX)];
-        if let Some(known) = self.targets.iter_mut().find(|known| *known.0 == *target) {
-            known.1 += 1;
+        self.add_target(target, 1);
+    }
+
+    #[inline]
+    fn add_target(&mut self, name: &[u8], records: u64) {
+        let tail = tail_of(name);
+        if let Some(known) = self.targets.iter_mut().find(|known| known.tail == tail && *known.name == *name) {
+            known.records += records;
         } else if self.targets.len() < TARGETS_MAX {
-            self.targets.push((target.into(), 1));
+            self.targets.push(Target { name: name.into(), tail, records });
         } else {
-            self.other_targets += 1;
+            self.other_targets += records;
         }
     }
 
     /// Forgets everybody; keeps the memory for the next bout.
     pub fn clear(&mut self) {
         self.instances.clear();
+        self.names.0.clear();
         self.targets.clear();
         (self.is_overfull, self.unnamed, self.named, self.other_targets) = (false, 0, 0, 0);
     }
@@ -105,12 +172,21 @@ impl People {
         if self.named <= self.unnamed {
             return None;
         }
+        let distinct = self.names_seen();
+        (!self.is_overfull || self.named >= RECORDS_PER_INSTANCE * distinct).then_some((distinct, self.is_overfull))
+    }
+
+    /// Distinct names, whether they are those of instances or not; beyond 64 an estimate. 0 when most records name none.
+    #[must_use]
+    pub fn names_seen(&self) -> u64 {
+        if self.named <= self.unnamed {
+            return 0;
+        }
         if !self.is_overfull {
-            return Some((self.instances.len() as u64, false));
+            return self.instances.len() as u64;
         }
         let largest = self.instances.last().map_or(u64::MAX, |person| person.hash) as f64;
-        let distinct = (63.0 / (largest / 2f64.powi(64))).round() as u64;
-        (self.named >= RECORDS_PER_INSTANCE * distinct).then_some((distinct, true))
+        (63.0 / (largest / 2f64.powi(64))).round() as u64
     }
 
     /// Whether somebody is in both.
@@ -130,7 +206,7 @@ impl People {
     pub fn has_other_targets(&self, other: &Self) -> bool {
         !self.targets.is_empty()
             && !other.targets.is_empty()
-            && !self.targets.iter().any(|mine| other.targets.iter().any(|theirs| mine.0 == theirs.0))
+            && !self.targets.iter().any(|mine| other.targets.iter().any(|theirs| mine.name == theirs.name))
     }
 
     /// Adds what `other` counted.
@@ -140,36 +216,55 @@ impl People {
         self.is_overfull |= other.is_overfull;
         self.other_targets += other.other_targets;
         for person in &other.instances {
-            match self.instances.binary_search_by_key(&person.hash, |mine| mine.hash) {
-                Ok(at) => self.instances[at].add(person.records, &person.name),
-                Err(at) => self.instances.insert(at, person.clone()),
-            }
+            self.add_person(person.hash, person.records, other.names.of(person));
         }
-        if self.instances.len() > INSTANCES_MAX {
-            self.instances.truncate(INSTANCES_MAX);
-            self.is_overfull = true;
+        other.targets.iter().for_each(|target| self.add_target(&target.name, target.records));
+    }
+
+    /// For the store.
+    #[must_use]
+    pub fn state(&self, shows_secrets: bool) -> PeopleState {
+        let count = |hash, name: &[u8], records| CountState { hash, name: shown(name, shows_secrets), records };
+        PeopleState {
+            instances: self.instances.iter().map(|person| count(person.hash, self.names.of(person), u64::from(person.records))).collect(),
+            is_overfull: self.is_overfull,
+            named: self.named,
+            unnamed: self.unnamed,
+            targets: self.targets.iter().map(|target| count(0, &target.name, target.records)).collect(),
+            other_targets: self.other_targets,
         }
-        for (target, records) in &other.targets {
-            if let Some(known) = self.targets.iter_mut().find(|known| known.0 == *target) {
-                known.1 += records;
-            } else if self.targets.len() < TARGETS_MAX {
-                self.targets.push((target.clone(), *records));
-            } else {
-                self.other_targets += records;
-            }
+    }
+
+    /// From the store.
+    #[must_use]
+    pub fn of_state(state: &PeopleState) -> Self {
+        let mut people = Self { is_overfull: state.is_overfull, named: state.named, unnamed: state.unnamed, ..Self::default() };
+        people.other_targets = state.other_targets;
+        for count in state.instances.iter().take(INSTANCES_MAX) {
+            people.add_person(count.hash, u32::try_from(count.records).unwrap_or(u32::MAX), count.name.as_bytes());
         }
+        state.targets.iter().for_each(|target| people.add_target(target.name.as_bytes(), target.records));
+        people
     }
 
     /// The loudest named instances: (name, records), most first, ties by name.
     #[must_use]
     pub fn loudest(&self, limit: usize, shows_secrets: bool) -> Vec<(String, u64)> {
-        top(shows_secrets, self.instances.iter().filter(|person| !person.name.is_empty()).map(|person| (&person.name, person.records)), limit)
+        let named = self.instances.iter().filter(|person| person.name_len > 0);
+        top(shows_secrets, named.map(|person| (self.names.of(person), u64::from(person.records))), limit)
     }
 
     /// The most frequent targets: (name, records).
     #[must_use]
     pub fn top_targets(&self, limit: usize, shows_secrets: bool) -> Vec<(String, u64)> {
-        top(shows_secrets, self.targets.iter().map(|target| (&target.0, target.1)), limit)
+        top(shows_secrets, self.targets.iter().map(|target| (&*target.name, target.records)), limit)
+    }
+
+    /// Bytes on the heap.
+    #[cfg(test)]
+    pub fn heap_bytes(&self) -> usize {
+        let names = self.names.0.capacity() + self.targets.iter().map(|target| target.name.len()).sum::<usize>();
+        self.instances.capacity() * size_of::<Person>() + self.targets.capacity() * size_of::<Target>() + names
     }
 
     /// Records counted.
@@ -185,12 +280,13 @@ pub const fn stream_hash(stream: u32) -> u64 {
     spread(stream as u64 + 1)
 }
 
-fn top<'a>(shows_secrets: bool, entries: impl Iterator<Item = (&'a Box<[u8]>, u64)>, limit: usize) -> Vec<(String, u64)> {
-    let shown = |name: &[u8]| {
-        let name = if shows_secrets { Cow::Borrowed(name) } else { crate::secrets::mask(name) };
-        String::from_utf8_lossy(&name).into_owned()
-    };
-    let mut rows: Vec<(String, u64)> = entries.map(|(name, records)| (shown(name), records)).collect();
+fn shown(name: &[u8], shows_secrets: bool) -> String {
+    let name = if shows_secrets { Cow::Borrowed(name) } else { crate::secrets::mask(name) };
+    String::from_utf8_lossy(&name).into_owned()
+}
+
+fn top<'a>(shows_secrets: bool, entries: impl Iterator<Item = (&'a [u8], u64)>, limit: usize) -> Vec<(String, u64)> {
+    let mut rows: Vec<(String, u64)> = entries.map(|(name, records)| (shown(name, shows_secrets), records)).collect();
     rows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     rows.truncate(limit);
     rows

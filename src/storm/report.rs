@@ -5,6 +5,7 @@ use crate::fingerprint::Fingerprint;
 use crate::record::Class;
 use crate::storm::Rule;
 use crate::time::UnixNanos;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
@@ -22,7 +23,8 @@ impl fmt::Display for StormId {
 }
 
 /// How urgent a storm is. (Severity is what a line says about itself.)
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AlertLevel {
     /// Worth knowing, no page.
     #[default]

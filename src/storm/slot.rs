@@ -1,6 +1,7 @@
 //! What is kept of one fingerprint.
 
 use super::detector::{Detector, State};
+use super::reorder::Queue;
 use crate::diagnosis::{Diagnosis, Observation};
 use crate::fingerprint::Fingerprint;
 use crate::occurrence::Occurrence;
@@ -37,9 +38,37 @@ pub(super) struct Slot {
     pub(super) last: i64,
     /// (worker, attempt, steps of more than one in a row): a loop that does not log every attempt.
     pub(super) numbered: (u64, i64, u8),
+    /// Records that came in order since one stepped back, and the latest time (ns): while there are few they wait a little.
+    pub(super) in_order: u32,
+    pub(super) latest: i64,
+    pub(super) waiting: Queue,
 }
 
 impl Slot {
+    /// Of a fingerprint whose first record is at `at` (ns). `started`: the second squelch began to watch in the middle of a stream, if it did.
+    pub(super) fn new(index: FingerprintIndex, fingerprint: &Arc<Fingerprint>, at: i64, started: Option<i64>) -> Self {
+        Self {
+            index,
+            fingerprint: Arc::clone(fingerprint),
+            detector: Detector::new(at.div_euclid(SECOND), started),
+            is_active: false,
+            is_told_slow: false,
+            is_served: tells_of_served_request(fingerprint.class, &fingerprint.template),
+            stream: 0,
+            ordinary_before: 0,
+            first: None,
+            diagnosis: None,
+            run: (at, 0),
+            records: 0,
+            lines: 0,
+            last: i64::MIN,
+            numbered: (0, 0, 0),
+            in_order: 0,
+            latest: i64::MIN,
+            waiting: Queue::EMPTY,
+        }
+    }
+
     /// Whether the present run of retries is an endless loop below the rate of a storm, not told yet.
     pub(super) fn is_slow_loop(&self, at: i64) -> bool {
         let span = at - self.run.0;
@@ -49,6 +78,12 @@ impl Slot {
         // Attempts of each instance: forty clients that back off twice are no loop.
         let instances = self.diagnosis.as_ref().map_or(1, |diagnosis| diagnosis.instances().0.max(1));
         self.run.1 >= SLOW_ATTEMPTS * instances || span >= SLOW_SPAN
+    }
+
+    /// Bytes in the struct and on the heap, the diagnosis included.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.detector.people.heap_bytes() + self.diagnosis.as_ref().map_or(0, |diagnosis| diagnosis.bytes())
     }
 
     /// Before a finished second is evaluated; `ordinary` counts the ordinary records of its stream.
@@ -77,7 +112,7 @@ impl Slot {
 }
 
 /// Whether the template is that of a failed request as the server (or a proxy) tells it: method, path and protocol, no word of retrying.
-pub(super) fn tells_of_served_request(class: Class, template: &str) -> bool {
+fn tells_of_served_request(class: Class, template: &str) -> bool {
     class == Class::Failure
         && ["GET ", "POST ", "PUT ", "DELETE ", "HEAD ", "PATCH "].iter().any(|method| template.contains(method))
         && template.contains(" HTTP/")

@@ -1,12 +1,14 @@
 //! The facade: records in, storm events out.
 
+use super::burst::{Burst, Bursts};
 use super::crash_loop::{CrashLoops, WINDOW};
-use super::detector::{Detector, State};
+use super::detector::{QUIET_SECONDS, State};
 use super::incident::Incident;
 use super::lifecycle::{SLOW_PAUSE, program_of};
 use super::people::stream_hash;
+use super::reorder::Reorder;
 use super::report::{StormEvent, StormReport, Trigger};
-use super::slot::{Slot, tells_of_served_request};
+use super::slot::Slot;
 use crate::diagnosis::{Diagnosis, Observation, Verdict};
 use crate::fingerprint::Fingerprint;
 use crate::occurrence::Occurrence;
@@ -22,9 +24,8 @@ const DETECTORS_MAX: usize = 4096;
 const DIAGNOSED_MAX: usize = 512;
 /// How long a record may be out of order before the diagnosis sees it.
 const REORDER: i64 = 2 * SECOND;
-/// Records held for that at most, all fingerprints together: 72 KiB, which stays in the cache (at 5,000 records/s they cover the 0.2 s by
-/// which recorded logs step back).
-const REORDER_MAX: usize = 1024;
+/// After so many records in order those of a fingerprint need not wait, until one steps back.
+const IN_ORDER: u32 = 256;
 /// A storm that comes back within this time has the same id.
 pub(super) const REFIRE: i64 = 600 * SECOND;
 /// A trigger lies this close before the onset.
@@ -80,7 +81,9 @@ pub struct Storms {
     pub(super) now: UnixNanos,
     /// Seconds up to this one are evaluated.
     pub(super) evaluated: i64,
-    pub(super) held: VecDeque<(FingerprintIndex, Observation)>,
+    reorder: Reorder,
+    /// Slots with records that wait in `reorder`.
+    waiting: Vec<u32>,
     pub(super) incidents: Vec<Incident>,
     /// Incidents that are over and cannot come back: for `report`.
     pub(super) crash_loops: CrashLoops,
@@ -92,6 +95,9 @@ pub struct Storms {
     successes: Vec<Success>,
     /// Working time of the latest retry-like record, ns.
     retried_at: i64,
+    /// Time of a restart that took incidents over, until the first moment after it.
+    pub(super) restored_at: Option<UnixNanos>,
+    pub(super) bursts: Bursts,
     /// Ordinary records by stream.
     pub(super) ordinary: Vec<u64>,
 }
@@ -121,7 +127,8 @@ impl Storms {
             active: Vec::new(),
             now: UnixNanos(i64::MIN),
             evaluated: i64::MIN,
-            held: VecDeque::new(),
+            reorder: Reorder::default(),
+            waiting: Vec::new(),
             incidents: Vec::new(),
             crash_loops: CrashLoops::default(),
             triggers: VecDeque::new(),
@@ -129,6 +136,8 @@ impl Storms {
             success_budget: (0, 0),
             successes: Vec::new(),
             retried_at: i64::MIN,
+            restored_at: None,
+            bursts: Bursts::default(),
             ordinary: Vec::new(),
         }
     }
@@ -181,7 +190,7 @@ impl Storms {
         };
         slot.last = slot.last.max(at);
         let is_slow_loop = slot.is_slow_loop(at) && class != Class::CrashLoop;
-        self.hold(seen);
+        self.feed_diagnosis(slot_number, seen);
         if class == Class::CrashLoop {
             self.count_restart(seen, out);
         } else if is_slow_loop {
@@ -190,12 +199,15 @@ impl Storms {
     }
 
     /// A record of class `none`: remembered as a possible trigger when it is a warning or worse; else asked for signs of success while
-    /// somebody retries. Costs a count and two comparisons otherwise.
+    /// somebody retries. Costs two counts and some comparisons otherwise.
     #[inline]
     pub fn note_ordinary(&mut self, seen: &Occurrence<'_>) {
         match self.ordinary.get_mut(seen.stream.0 as usize) {
             Some(count) => *count += 1,
             None => self.ordinary.resize(seen.stream.0 as usize + 1, 0),
+        }
+        if seen.feeds_rate && !seen.late {
+            self.bursts.count(seen);
         }
         if seen.fingerprint.severity >= Severity::Warn {
             if seen.feeds_rate && !seen.late {
@@ -253,6 +265,7 @@ impl Storms {
         }
         if self.evaluated == i64::MIN {
             self.evaluated = until;
+            self.begin_after_restart(now);
         }
         self.release(now.0 - REORDER);
         while self.evaluated < until && !self.active.is_empty() {
@@ -260,13 +273,29 @@ impl Storms {
             self.finish_second(self.evaluated, out);
         }
         self.evaluated = until;
+        self.bursts.advance(until);
         self.tend_incidents(until, out);
+    }
+
+    /// Bursts that are over and were not taken yet: for information only.
+    pub fn take_bursts(&mut self) -> impl Iterator<Item = Burst> + '_ {
+        self.bursts.take()
+    }
+
+    /// Whether there are any to take.
+    #[must_use]
+    pub fn has_bursts(&self) -> bool {
+        self.bursts.is_any_told()
     }
 
     /// When [`Storms::advance`] must be called at the latest.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<UnixNanos> {
-        if !self.active.is_empty() {
+        if let Some(restored) = self.restored_at {
+            // A backlog may be read first: its times come before silence is counted.
+            return Some(restored.plus(i64::from(QUIET_SECONDS) * SECOND));
+        }
+        if !self.active.is_empty() || self.bursts.is_any_open() {
             return Some(UnixNanos((self.now.second() + 1) * SECOND));
         }
         self.incidents
@@ -281,6 +310,7 @@ impl Storms {
         // The last second is over, too: nothing more will come.
         self.advance(UnixNanos((self.now.max(now).second() + 1).saturating_mul(SECOND)), out);
         self.release(i64::MAX);
+        self.bursts.drain();
         self.now = now;
         for at in 0..self.incidents.len() {
             if self.incidents[at].is_firing() {
@@ -294,8 +324,13 @@ impl Storms {
         if let Some(success) = self.successes.get_mut(index.0 as usize) {
             *success = Success::Unread;
         }
+        self.bursts.forget(index);
         let Some(number) = self.number_of(index) else { return };
-        self.held.retain(|held| held.0 != index);
+        // What waits goes with it.
+        if let Some(slot) = self.slots[number as usize].as_mut() {
+            while self.reorder.pop(&mut slot.waiting).is_some() {}
+        }
+        self.waiting.retain(|waiting| *waiting != number);
         self.triggers.retain(|trigger| trigger.0 != index);
         self.crash_loops.forget(index);
         for at in 0..self.incidents.len() {
@@ -370,29 +405,17 @@ impl Storms {
             self.evict();
         }
         let started = self.options.started_in_the_middle.map(UnixNanos::second);
-        let slot = Slot {
-            index: seen.index,
-            fingerprint: Arc::clone(seen.fingerprint),
-            detector: Detector::new(seen.working.second(), started),
-            is_active: false,
-            is_told_slow: false,
-            is_served: tells_of_served_request(seen.fingerprint.class, &seen.fingerprint.template),
-            stream: seen.stream.0,
-            ordinary_before: 0,
-            first: None,
-            diagnosis: None,
-            run: (seen.working.0, 0),
-            records: 0,
-            lines: 0,
-            last: i64::MIN,
-            numbered: (0, 0, 0),
-        };
+        self.put(Slot::new(seen.index, seen.fingerprint, seen.working.0, started))
+    }
+
+    /// Gives a slot its place.
+    pub(super) fn put(&mut self, slot: Slot) -> u32 {
+        let index = slot.index.0 as usize;
         let number = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             (self.slots.len() - 1) as u32
         });
         self.slots[number as usize] = Some(slot);
-        let index = seen.index.0 as usize;
         if index >= self.by_index.len() {
             self.by_index.resize(index + 1, 0);
         }
@@ -409,46 +432,79 @@ impl Storms {
         }
     }
 
-    fn hold(&mut self, seen: &Occurrence<'_>) {
-        if self.held.len() >= REORDER_MAX
-            && let Some((index, oldest)) = self.held.pop_front()
-        {
-            self.diagnose(index, &oldest);
-        }
-        if self.held.back().is_none_or(|last| last.1.at <= seen.working.0) {
-            self.held.push_back((seen.index, Observation::from(seen)));
-            return;
-        }
-        let at = self.held.iter().rposition(|held| held.1.at <= seen.working.0).map_or(0, |before| before + 1);
-        self.held.insert(at, (seen.index, Observation::from(seen)));
-    }
-
-    pub(super) fn release(&mut self, until: i64) {
-        while self.held.front().is_some_and(|held| held.1.at <= until)
-            && let Some((index, observation)) = self.held.pop_front()
-        {
-            self.diagnose(index, &observation);
-        }
-    }
-
-    fn diagnose(&mut self, index: FingerprintIndex, observation: &Observation) {
-        let Some(number) = self.number_of(index) else { return };
-        let is_full = self.diagnosed >= DIAGNOSED_MAX;
+    /// Gives a record to the diagnosis: at once when those of its fingerprint have come in order for a while, else when no earlier one
+    /// can come.
+    #[inline]
+    fn feed_diagnosis(&mut self, number: u32, seen: &Occurrence<'_>) {
         let Some(slot) = self.slots[number as usize].as_mut() else { return };
-        if slot.diagnosis.is_none() {
-            let Some(first) = slot.first.replace(*observation) else { return };
-            let mut diagnosis = Box::new(Diagnosis::new(first.at));
-            diagnosis.observe(&first);
-            slot.diagnosis = Some(diagnosis);
-            self.diagnosed += 1;
+        let observation = Observation::from(seen);
+        slot.in_order = if observation.at >= slot.latest { slot.in_order.saturating_add(1) } else { 0 };
+        slot.latest = slot.latest.max(observation.at);
+        if slot.in_order > IN_ORDER
+            && slot.waiting.is_empty()
+            && let Some(diagnosis) = slot.diagnosis.as_mut()
+        {
+            return diagnose(diagnosis, slot.fingerprint.class, &observation);
         }
-        if let Some(diagnosis) = slot.diagnosis.as_mut() {
-            diagnosis.observe(observation);
-            if slot.fingerprint.class == Class::Exhausted {
-                diagnosis.note_give_up(observation.at);
+        self.hold(number, observation);
+    }
+
+    fn hold(&mut self, number: u32, observation: Observation) {
+        while let Some(other) = self.reorder.in_the_way() {
+            if !self.release_earliest(other) {
+                break;
             }
         }
-        if is_full && self.diagnosed > DIAGNOSED_MAX {
+        let Some(slot) = self.slots[number as usize].as_mut() else { return };
+        if slot.waiting.is_empty() && !self.waiting.contains(&number) {
+            self.waiting.push(number);
+        }
+        self.reorder.push(&mut slot.waiting, number, observation);
+        if slot.in_order == IN_ORDER {
+            while self.release_earliest(number) {}
+        }
+    }
+
+    fn release_earliest(&mut self, number: u32) -> bool {
+        let Some(slot) = self.slots[number as usize].as_mut() else { return false };
+        let Some(observation) = self.reorder.pop(&mut slot.waiting) else { return false };
+        match slot.diagnosis.as_mut() {
+            Some(diagnosis) => diagnose(diagnosis, slot.fingerprint.class, &observation),
+            None => self.begin_diagnosis(number, &observation),
+        }
+        true
+    }
+
+    /// The diagnoses get what waits, up to this time (ns).
+    pub(super) fn release(&mut self, until: i64) {
+        let mut at = 0;
+        while let Some(&number) = self.waiting.get(at) {
+            let earliest = |storms: &Self| {
+                let slot = storms.slots[number as usize].as_ref()?;
+                storms.reorder.earliest(slot.waiting)
+            };
+            while earliest(self).is_some_and(|earliest| earliest <= until) {
+                self.release_earliest(number);
+            }
+            if earliest(self).is_none() {
+                self.waiting.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    /// The second record of a fingerprint makes a diagnosis worth its memory.
+    fn begin_diagnosis(&mut self, number: u32, observation: &Observation) {
+        let Some(slot) = self.slots[number as usize].as_mut() else { return };
+        let Some(first) = slot.first.replace(*observation) else { return };
+        let mut diagnosis = Box::new(Diagnosis::new(first.at));
+        diagnosis.observe(&first);
+        diagnose(&mut diagnosis, slot.fingerprint.class, observation);
+        slot.diagnosis = Some(diagnosis);
+        let index = slot.index;
+        self.diagnosed += 1;
+        if self.diagnosed > DIAGNOSED_MAX {
             self.forget_coldest_diagnosis(index);
         }
     }
@@ -509,6 +565,14 @@ impl Storms {
             .filter(|known| known.0 != index && known.1.at.0 <= onset && onset - known.1.at.0 <= TRIGGER_SPAN)
             .max_by_key(|known| known.1.at)
             .map(|known| known.1.clone())
+    }
+}
+
+#[inline]
+fn diagnose(diagnosis: &mut Diagnosis, class: Class, observation: &Observation) {
+    diagnosis.observe(observation);
+    if class == Class::Exhausted {
+        diagnosis.note_give_up(observation.at);
     }
 }
 
@@ -579,3 +643,7 @@ fn tells_success(template: &str) -> bool {
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "restart_tests.rs"]
+mod restart_tests;

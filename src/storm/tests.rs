@@ -32,6 +32,7 @@ impl World {
             fingerprint: &self.fingerprints[which],
             index: FingerprintIndex(which as u32),
             stream: StreamId(instance as u32),
+            place: Default::default(),
             arrival: at,
             working: at,
             event: None,
@@ -221,7 +222,51 @@ fn tables_are_bounded() {
     assert!(world.storms.slots.iter().flatten().count() <= 4096);
     let diagnosed = world.storms.slots.iter().flatten().filter(|slot| slot.diagnosis.is_some()).count();
     assert!(diagnosed == world.storms.diagnosed && diagnosed <= 512);
-    assert!(world.storms.held.len() <= 1024);
+}
+
+#[test]
+fn a_batch_of_each_hour_is_usual_from_the_third_time_unless_it_outgrows_the_others() {
+    let mut world = World::new(&[("job failed, retrying", Class::Retry)]);
+    let mut batch = |hour: i64, seconds: i64| {
+        for n in 0..seconds * 16 {
+            world.record(0, hour * 3_600_000 + n * 1000 / 16, 1 + n as u64 % 8);
+        }
+        world.advance(hour * 3_600_000 + 300_000);
+        let bursts: Vec<(u64, bool)> = world.storms.take_bursts().map(|burst| (burst.records, burst.is_usual)).collect();
+        let told: Vec<String> = world.told().iter().filter(|told| told.starts_with("Firing")).cloned().collect();
+        (told.len(), bursts)
+    };
+    assert_eq!(batch(1, 60), (1, vec![]));
+    assert_eq!(batch(2, 60), (2, vec![]));
+    assert_eq!(batch(3, 60), (2, vec![(960, true)]));
+    assert_eq!(batch(4, 60), (2, vec![(960, true)]));
+    // Longer than any before by half: a storm, from its true beginning on.
+    assert_eq!(batch(5, 200), (3, vec![]));
+}
+
+#[test]
+fn the_state_of_a_fingerprint_is_small() {
+    let bytes_of = |instances: u64, backs_off: bool| {
+        let mut world = World::new(&[("Connection to broker failed, retrying", Class::Retry)]);
+        for instance in 1..=instances {
+            let (mut ms, mut wait) = (instance as i64 * 37 % 1000, 100);
+            for _ in 0..40 {
+                world.record_with(0, ms, instance, Some(b"activemq-1.prod.svc:61616"));
+                ms += wait + (ms * 7 + instance as i64 * 13) % 40;
+                wait = if backs_off { (wait * 2).min(8000) } else { 1000 };
+            }
+        }
+        let slot = world.storms.slots[0].as_ref().expect("it was seen");
+        (slot.bytes(), slot.diagnosis.as_ref().map_or(0, |diagnosis| diagnosis.bytes()))
+    };
+    // A dozen instances, the usual case, and more than are kept.
+    for (instances, limit) in [(12, 5 << 10), (200, 9 << 10)] {
+        for backs_off in [false, true] {
+            let (all, diagnosis) = bytes_of(instances, backs_off);
+            assert!(all <= limit, "{instances} instances: {all} bytes, {diagnosis} of them the diagnosis");
+        }
+    }
+    assert!(size_of::<Slot>() <= 800, "{}", size_of::<Slot>());
 }
 
 #[test]
@@ -272,6 +317,7 @@ fn a_loop_that_logs_every_hundredth_attempt_is_seen_by_its_numbers() {
             fingerprint: &world.fingerprints[0],
             index: FingerprintIndex(0),
             stream: StreamId(1),
+            place: Default::default(),
             arrival: at,
             working: at,
             event: None,

@@ -8,7 +8,7 @@ use crate::outputs::storm_record::detected_by;
 use crate::outputs::storm_text::short_policy;
 use crate::outputs::timestamp::{date_and_time, time_of_day};
 use crate::record::FingerprintId;
-use crate::storm::{Diagnosed, StormId, StormReport};
+use crate::storm::{Burst, Diagnosed, StormId, StormReport};
 use crate::time::{SECOND, UnixNanos};
 use crate::units::{show_bytes, show_count, show_duration};
 use std::collections::BTreeMap;
@@ -40,6 +40,8 @@ pub struct Findings {
     pub storms: Vec<StormFound>,
     /// Most lines first.
     pub diagnoses: Vec<Diagnosed>,
+    /// For information, in the order in which they ended.
+    pub bursts: Vec<Burst>,
 }
 
 /// A question an engineer should ask after a storm, and what the log answers.
@@ -183,6 +185,7 @@ const fn source(source: Source) -> &'static str {
         Source::Attempts => "the attempt numbers",
         Source::Stream => "the intervals of a stream",
         Source::Volleys => "the volleys of all instances",
+        Source::Lag => "a wait that comes back in the merged stream",
         Source::Trend => "the trend of the rate",
         Source::None => "nothing",
     }
@@ -299,6 +302,7 @@ pub mod tests {
             groups: BTreeMap::new(),
             storms: Vec::new(),
             diagnoses: Vec::new(),
+            bursts: Vec::new(),
         }
     }
 

@@ -7,7 +7,7 @@ use crate::outputs::stats::AccountingRecord;
 use crate::outputs::storm_record::{DiagnosisRecord, TimelineRecord, TriggerRecord, counted, detected_by, fingerprints, rounded, trigger};
 use crate::outputs::timestamp::rfc3339;
 use crate::record::ClassSource;
-use crate::storm::Diagnosed;
+use crate::storm::{Burst, Diagnosed};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -19,6 +19,22 @@ struct Report<'a> {
     storms: Vec<StormOfReport<'a>>,
     /// What is known about each retry policy.
     diagnoses: Vec<DiagnosedRecord<'a>>,
+    /// Bursts of ordinary messages, and retries that came as usual: for information.
+    bursts: Vec<BurstOfReport<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct BurstOfReport<'a> {
+    fingerprint: String,
+    template: &'a str,
+    class: &'static str,
+    /// Retries in the rhythm of earlier ones, no more than those.
+    is_usual: bool,
+    onset: String,
+    end: String,
+    records: u64,
+    peak_per_second: u32,
+    baseline_per_second: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -88,6 +104,7 @@ pub fn render(findings: &Findings, top: Option<usize>) -> String {
         templates: findings.templates.iter().take(top.unwrap_or(usize::MAX)).map(|row| template_record(row, findings)).collect(),
         storms: findings.storms.iter().map(|storm| storm_record(storm, findings)).collect(),
         diagnoses: findings.diagnoses.iter().map(diagnosed_record).collect(),
+        bursts: findings.bursts.iter().map(burst_record).collect(),
     };
     let mut text = serde_json::to_string_pretty(&report).expect("a report has string keys");
     text.push('\n');
@@ -110,6 +127,20 @@ fn template_record<'a>(row: &'a TemplateRow, findings: &Findings) -> TemplateRec
         first: rfc3339(row.first),
         last: rfc3339(row.last),
         streams: row.streams,
+    }
+}
+
+fn burst_record(burst: &Burst) -> BurstOfReport<'_> {
+    BurstOfReport {
+        fingerprint: burst.fingerprint.id().to_string(),
+        template: &burst.fingerprint.template,
+        class: burst.fingerprint.class.as_str(),
+        is_usual: burst.is_usual,
+        onset: rfc3339(burst.onset),
+        end: rfc3339(burst.end),
+        records: burst.records,
+        peak_per_second: burst.peak_per_second,
+        baseline_per_second: rounded(burst.baseline),
     }
 }
 

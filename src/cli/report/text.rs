@@ -4,17 +4,19 @@ use super::findings::{Findings, StormFound, answers, facts, policy, span};
 use crate::engine::TemplateRow;
 use crate::outputs::escape::push_visible;
 use crate::outputs::stats;
-use crate::outputs::storm_text::{kind_of, of_level};
+use crate::outputs::storm_text::{kind_of, of_level, push_burst_plain};
 use crate::outputs::style::{self, BOLD, DIM, Style};
 use crate::outputs::summary_line::push_shortened;
 use crate::outputs::timestamp::date_and_time;
 use crate::record::Severity;
-use crate::storm::Diagnosed;
+use crate::storm::{Burst, Diagnosed};
 use crate::units::{show_bytes, show_count};
 use std::fmt::{self, Write};
 
 /// Longest template in a table.
 const TEMPLATE_CHARS_MAX: usize = 160;
+/// Bursts shown.
+const BURSTS_SHOWN: usize = 20;
 /// Diagnoses shown.
 const DIAGNOSES_SHOWN: usize = 20;
 
@@ -37,6 +39,9 @@ fn write(out: &mut String, findings: &Findings, top: usize, style: Style) -> fmt
     out.push_str(&stats::text(accounting, *bytes_out, Style::default()));
     for found in &findings.storms {
         write_storm(out, found, findings, style)?;
+    }
+    if !findings.bursts.is_empty() {
+        write_bursts(out, &findings.bursts, style)?;
     }
     if !findings.diagnoses.is_empty() {
         write_diagnoses(out, &findings.diagnoses, style)?;
@@ -66,6 +71,19 @@ fn write_storm(out: &mut String, found: &StormFound, findings: &Findings, style:
     }
     for (i, answer) in answers(found, findings).iter().enumerate() {
         writeln!(out, "  {}. {} {}", i + 1, style.paint(BOLD, answer.question), visible(&answer.answer))?;
+    }
+    Ok(())
+}
+
+fn write_bursts(out: &mut String, bursts: &[Burst], style: Style) -> fmt::Result {
+    let shown = bursts.len().min(BURSTS_SHOWN);
+    let header = format!("bursts, for information ({} of {})", show_count(shown as u64), show_count(bursts.len() as u64));
+    writeln!(out, "\n{}", style.paint(BOLD, &header))?;
+    let mut line = Vec::new();
+    for burst in &bursts[..shown] {
+        line.clear();
+        push_burst_plain(&mut line, burst);
+        writeln!(out, "  {}", String::from_utf8_lossy(&line))?;
     }
     Ok(())
 }

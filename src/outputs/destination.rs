@@ -1,0 +1,122 @@
+//! What can be set about outputs of the agent: where records go. (How they are delivered is `delivery`'s.)
+
+use crate::store::RecordKind;
+use secrecy::SecretString;
+use std::path::PathBuf;
+
+/// Where records go.
+#[derive(Debug)]
+pub enum Destination {
+    /// NDJSON to standard output.
+    Stdout,
+    /// NDJSON files.
+    File(FileOptions),
+    /// NDJSON by HTTP POST.
+    Http(HttpOptions),
+}
+
+/// Which records an output takes. Empty lists mean all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// Only these kinds.
+    pub kinds: Vec<RecordKind>,
+    /// Only these classes (`retry`, `failure` ...; `none` for records without one).
+    pub classes: Vec<String>,
+    /// Only from this severity on (OpenTelemetry's number); records that do not say pass.
+    pub severity_min: u8,
+    /// Only records whose `resource` has these values (globs).
+    pub labels: Vec<(String, String)>,
+}
+
+/// One output.
+#[derive(Debug)]
+pub struct OutputOptions {
+    /// Its name in the configuration, in metrics and in the store.
+    pub name: String,
+    /// Where to.
+    pub destination: Destination,
+    /// Which records.
+    pub route: Route,
+    /// How.
+    pub delivery: crate::delivery::Options,
+}
+
+/// Settings of a file output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileOptions {
+    /// The file.
+    pub path: PathBuf,
+    /// Rotated when it is larger.
+    pub rotate_bytes: u64,
+    /// Rotated files kept.
+    pub keep: u32,
+    /// Rotated files are compressed.
+    pub zstd: bool,
+}
+
+impl FileOptions {
+    /// The settings for a file where nothing else is said: at most some 384 MiB in all.
+    #[must_use]
+    pub const fn new(path: PathBuf) -> Self {
+        Self { path, rotate_bytes: 64 << 20, keep: 5, zstd: false }
+    }
+}
+
+/// Settings of anything that speaks HTTP.
+#[derive(Debug)]
+pub struct HttpOptions {
+    /// `http://` or `https://`.
+    pub url: String,
+    /// Additional headers; values may be secret.
+    pub headers: Vec<(String, SecretString)>,
+    /// Who we are.
+    pub auth: Auth,
+    /// TLS.
+    pub tls: TlsOptions,
+    /// Bodies are compressed.
+    pub compression: Compression,
+}
+
+/// Who we are.
+#[derive(Debug, Default)]
+pub enum Auth {
+    /// Nobody.
+    #[default]
+    None,
+    /// `Authorization: Bearer`.
+    Bearer(SecretString),
+    /// `Authorization: Basic`.
+    Basic {
+        /// Name.
+        user: String,
+        /// Password.
+        password: SecretString,
+    },
+    /// A bearer token in a file that is read again when it changes (Kubernetes rotates them).
+    BearerFile(PathBuf),
+}
+
+/// TLS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsOptions {
+    /// Trust these certificates (PEM) instead of the usual roots.
+    pub ca_file: Option<PathBuf>,
+    /// Our certificate (PEM).
+    pub cert_file: Option<PathBuf>,
+    /// Its key (PEM).
+    pub key_file: Option<PathBuf>,
+    /// Trusts anybody. Said loudly.
+    pub insecure_skip_verify: bool,
+}
+
+/// How bodies are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// Not.
+    None,
+    /// gzip: everybody understands it.
+    #[default]
+    Gzip,
+    /// zstd: smaller, not everybody.
+    Zstd,
+}

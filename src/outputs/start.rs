@@ -1,0 +1,133 @@
+//! Starts the outputs of the agent: each one an encoder, a sender and a task.
+
+use super::destination::{Destination, HttpOptions, OutputOptions};
+use super::file::FileSender;
+use super::http::{HttpError, HttpSender};
+use super::route::{RouteError, Router};
+use super::stdout::StreamSender;
+use super::timestamp::rfc3339;
+use crate::clock;
+use crate::delivery::task::{Ended, Setup, Stop};
+use crate::delivery::{self, Batches, Counters, Encoder, Ndjson, Outcome, Request, Sender};
+use crate::store::{BatchNumber, Cursor, Progress, Record, RecordKind};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+/// Standard output, for people.
+const STDOUT: &str = "standard output";
+
+/// An output that cannot be.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// HTTP.
+    #[error("output {output}: {source}")]
+    Http {
+        /// Which one.
+        output: String,
+        /// Why.
+        source: Box<HttpError>,
+    },
+    /// Its route.
+    #[error("output {output}: {source}")]
+    Route {
+        /// Which one.
+        output: String,
+        /// Why.
+        source: RouteError,
+    },
+}
+
+/// What an output is joined to.
+pub struct Links {
+    /// Where its records come from; it has this reader for itself.
+    pub batches: Box<dyn Batches>,
+    /// The newest committed batch; at the start, the newest there is.
+    pub news: watch::Receiver<BatchNumber>,
+    /// Where it tells how far it came.
+    pub progress: mpsc::Sender<Progress>,
+    /// How far it came before.
+    pub cursor: Cursor,
+    /// What is asked of it.
+    pub stop: watch::Receiver<Stop>,
+    /// Its figures.
+    pub counters: Arc<Counters>,
+}
+
+/// Starts an output as a task of the runtime that this is called in. It ends when it is asked to, or for good when nobody reads it any more
+/// ([`Ended::Gone`]): then nothing need be kept for it.
+///
+/// # Errors
+/// When its options make no output; a receiver that is not there is none.
+pub fn start(output: OutputOptions, links: Links) -> Result<JoinHandle<Ended>, OutputError> {
+    let OutputOptions { name, destination, route, delivery } = output;
+    let router = Router::new(&route).map_err(|source| OutputError::Route { output: name.clone(), source })?;
+    // A local output has no fleet behind it and no order to break.
+    let local = delivery::Options { start_spread: Duration::ZERO, ..delivery.clone() };
+    Ok(match destination {
+        Destination::Stdout => spawn(&name, local, router, Ndjson, StreamSender::new(STDOUT, std::io::stdout()), links, false),
+        Destination::File(options) => spawn(&name, local, router, Ndjson, FileSender::new(options), links, false),
+        Destination::Http(options) => {
+            let sender = http_sender(name.clone(), options, &delivery)?;
+            spawn(&name, delivery, router, Ndjson, sender, links, true)
+        }
+    })
+}
+
+/// Sends one harmless record, once, and says where to and what came of it: `squelch check --send-test`.
+///
+/// # Errors
+/// When the options make no output.
+pub async fn send_test(output: OutputOptions) -> Result<(String, Outcome), OutputError> {
+    let OutputOptions { name, destination, delivery, .. } = output;
+    Ok(match destination {
+        Destination::Stdout => send_one(Ndjson, StreamSender::new(STDOUT, std::io::stdout())).await,
+        Destination::File(options) => send_one(Ndjson, FileSender::new(options)).await,
+        Destination::Http(options) => send_one(Ndjson, http_sender(name, options, &delivery)?).await,
+    })
+}
+
+async fn send_one(mut encoder: impl Encoder, mut sender: impl Sender) -> (String, Outcome) {
+    let now = rfc3339(clock::now());
+    let uid = delivery::idempotency_key(["squelch test record", &now].into_iter());
+    let json = format!(
+        r#"{{"timestamp":"{now}","observed_timestamp":"{now}","severity_text":"info","severity_number":9,"body":"squelch test record: this output works","log.record.uid":"{uid}","squelch.stream":"squelch"}}"#
+    );
+    let mut request = Request { content_type: encoder.content_type(), idempotency_key: uid, records: 1, body: Vec::new() };
+    encoder.encode(&[Record { kind: RecordKind::Line, json: json.as_bytes() }], &mut request.body);
+    let outcome = sender.send(&request).await;
+    (sender.target().to_owned(), outcome)
+}
+
+fn http_sender(output: String, options: HttpOptions, delivery: &delivery::Options) -> Result<HttpSender, OutputError> {
+    HttpSender::new(options, delivery, None).map_err(|error| OutputError::Http { output, source: Box::new(error) })
+}
+
+fn spawn<E: Encoder + 'static, S: Sender + 'static>(
+    name: &str,
+    options: delivery::Options,
+    router: Router,
+    encoder: E,
+    sender: S,
+    links: Links,
+    alerts_first: bool,
+) -> JoinHandle<Ended> {
+    let Links { batches, news, progress, cursor, stop, counters } = links;
+    tokio::spawn(delivery::task::run(Setup {
+        name: name.into(),
+        options,
+        // A record that a full store dropped has left its place empty.
+        takes: Box::new(move |record| !record.json.is_empty() && router.takes(record)),
+        encoder,
+        sender,
+        batches,
+        news,
+        progress,
+        cursor,
+        stop,
+        counters,
+        random: Box::new(rand::random::<f64>),
+        alerts_first,
+    }))
+}

@@ -1,12 +1,20 @@
 //! `[outputs.NAME]`: where records go. One file per type; a new type is a file and a line in [`TYPES`].
 
 mod auth;
+mod clickhouse;
+mod datadog;
 mod delivery;
+mod elasticsearch;
 mod file;
 mod http;
+mod loki;
+mod otlp;
 mod route;
+mod splunk;
 mod stdout;
+mod syslog;
 mod tls;
+mod victorialogs;
 
 use super::reader::Section;
 use crate::outputs::destination::{Destination, OutputOptions};
@@ -20,7 +28,19 @@ pub(super) struct OutputType {
 }
 
 /// All types, by their words.
-pub(super) const TYPES: &[OutputType] = &[file::TYPE, http::TYPE, stdout::TYPE];
+pub(super) const TYPES: &[OutputType] = &[
+    clickhouse::TYPE,
+    datadog::TYPE,
+    elasticsearch::TYPE,
+    file::TYPE,
+    http::TYPE,
+    loki::TYPE,
+    otlp::TYPE,
+    splunk::TYPE,
+    stdout::TYPE,
+    syslog::TYPE,
+    victorialogs::TYPE,
+];
 
 const WORDS: [&str; TYPES.len()] = {
     let mut words = [""; TYPES.len()];

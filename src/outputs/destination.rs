@@ -13,6 +13,8 @@ pub enum Destination {
     File(FileOptions),
     /// NDJSON by HTTP POST.
     Http(HttpOptions),
+    /// Alerts, and nothing else.
+    Alert(super::alerts::AlertOptions),
 }
 
 /// Which records an output takes. Empty lists mean all.
@@ -78,7 +80,7 @@ pub struct HttpOptions {
 }
 
 /// Who we are.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub enum Auth {
     /// Nobody.
     #[default]

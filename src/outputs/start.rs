@@ -1,5 +1,6 @@
 //! Starts the outputs of the agent: each one an encoder, a sender and a task.
 
+use super::alerts;
 use super::destination::{Destination, HttpOptions, OutputOptions};
 use super::file::FileSender;
 use super::http::{HttpError, HttpSender};
@@ -62,6 +63,7 @@ pub struct Links {
 /// When its options make no output; a receiver that is not there is none.
 pub fn start(output: OutputOptions, links: Links) -> Result<JoinHandle<Ended>, OutputError> {
     let OutputOptions { name, destination, route, delivery } = output;
+    let route = if matches!(destination, Destination::Alert(_)) { alerts::only_storms(route) } else { route };
     let router = Router::new(&route).map_err(|source| OutputError::Route { output: name.clone(), source })?;
     // A local output has no fleet behind it and no order to break.
     let local = delivery::Options { start_spread: Duration::ZERO, ..delivery.clone() };
@@ -72,6 +74,7 @@ pub fn start(output: OutputOptions, links: Links) -> Result<JoinHandle<Ended>, O
             let sender = http_sender(name.clone(), options, &delivery)?;
             spawn(&name, delivery, router, Ndjson, sender, links, true)
         }
+        Destination::Alert(options) => alerts::start(&name, options, delivery, router, links)?,
     })
 }
 
@@ -85,6 +88,7 @@ pub async fn send_test(output: OutputOptions) -> Result<(String, Outcome), Outpu
         Destination::Stdout => send_one(Ndjson, StreamSender::new(STDOUT, std::io::stdout())).await,
         Destination::File(options) => send_one(Ndjson, FileSender::new(options)).await,
         Destination::Http(options) => send_one(Ndjson, http_sender(name, options, &delivery)?).await,
+        Destination::Alert(options) => alerts::send_test(name, options, &delivery).await?,
     })
 }
 
@@ -104,7 +108,7 @@ fn http_sender(output: String, options: HttpOptions, delivery: &delivery::Option
     HttpSender::new(options, delivery, None).map_err(|error| OutputError::Http { output, source: Box::new(error) })
 }
 
-fn spawn<E: Encoder + 'static, S: Sender + 'static>(
+pub(super) fn spawn<E: Encoder + 'static, S: Sender + 'static>(
     name: &str,
     options: delivery::Options,
     router: Router,

@@ -49,16 +49,8 @@ enum Truth {
 
 impl Truth {
     /// What clients really do: these make the averages.
-    const MIX: [Self; 8] = [
-        Self::Immediate,
-        Self::Fixed,
-        Self::FixedJitter,
-        Self::Linear,
-        Self::Exponential,
-        Self::EqualJitter,
-        Self::FullJitter,
-        Self::Decorrelated,
-    ];
+    const MIX: [Self; 8] =
+        [Self::Immediate, Self::Fixed, Self::FixedJitter, Self::Linear, Self::Exponential, Self::EqualJitter, Self::FullJitter, Self::Decorrelated];
     /// Rare ones, kept out of the averages: here the words of a verdict reach their limit.
     const RARE: [Self; 2] = [Self::RandomWait, Self::LinearJitter];
 

@@ -103,6 +103,17 @@ fn a_thousand_retries_become_their_first_line_and_a_count() {
 }
 
 #[test]
+fn what_a_source_says_it_lost_is_counted_outside_the_identity() {
+    let mut bench = Bench::new(Options::default());
+    for lost in [120, 7, 3000] {
+        bench.feed(&format!("2026-11-23T10:00:00Z host systemd-journald[311]: Suppressed {lost} messages from orders.service\n"));
+    }
+    bench.drain();
+    let accounting = bench.engine.accounting();
+    assert_eq!((accounting.read, accounting.lost_at_source), (3, 3127));
+}
+
+#[test]
 fn silence_writes_the_summary_without_another_line() {
     let mut bench = Bench::new(Options::default());
     for n in 0..100 {

@@ -82,11 +82,7 @@ impl Run {
             seed,
             ..base
         };
-        let damage = Damage {
-            loss: if damage == 5 { 0.05 } else { 0.0 },
-            reorder: if damage == 6 { SECOND } else { 0 },
-            whole_seconds: damage == 4,
-        };
+        let damage = Damage { loss: if damage == 5 { 0.05 } else { 0.0 }, reorder: if damage == 6 { SECOND } else { 0 }, whole_seconds: damage == 4 };
         Self { scenario, format, damage, is_apart: false, is_nameless: false }
     }
 

@@ -172,7 +172,11 @@ impl Life {
 
     async fn end(mut self, is_reload: bool) -> Result<(), AgentError> {
         let deadline = tokio::time::Instant::now() + self.stop_within;
-        if is_reload { systemd::reloading() } else { systemd::stopping() }
+        if is_reload {
+            systemd::reloading()
+        } else {
+            systemd::stopping()
+        }
         self.inputs.stop();
         let over = async {
             self.inputs.ended().await;

@@ -44,7 +44,8 @@ impl Reporter {
         let uptime = self.publisher.uptime();
         let storms = pipeline.engine.storms();
         if !is_stopping {
-            let lines = format!("{} lines read, {} forwarded, {} in summaries, {} storms", totals.read, totals.forwarded, totals.summarised, storms.len());
+            let lines =
+                format!("{} lines read, {} forwarded, {} in summaries, {} storms", totals.read, totals.forwarded, totals.summarised, storms.len());
             systemd::status(&lines);
         }
         let status = Status {
@@ -52,7 +53,11 @@ impl Reporter {
             at: now,
             readiness: Readiness { store_is_open: true, inputs_are_open: true, is_stopping },
             totals,
-            inputs: pipeline.inputs().iter().map(|(name, (lines, bytes))| InputStatus { name: (*name).into(), lines: *lines, bytes: *bytes }).collect(),
+            inputs: pipeline
+                .inputs()
+                .iter()
+                .map(|(name, (lines, bytes))| InputStatus { name: (*name).into(), lines: *lines, bytes: *bytes })
+                .collect(),
             lost: LostReason::ALL.map(|reason| pipeline.lost.get(&reason).map_or(0, |lost| lost.0)),
             storms,
             retries: pipeline.retries(uptime),
@@ -68,7 +73,9 @@ impl Reporter {
                 commits: committing.successes,
                 commits_failed: committing.failures_total,
                 commit_seconds: committing.last_seconds,
-                commit_lag_seconds: committing.last_success.map_or(0.0, |last| if pipeline.is_dirty() { now.since(last).max(0) as f64 / 1e9 } else { 0.0 }),
+                commit_lag_seconds: committing
+                    .last_success
+                    .map_or(0.0, |last| if pipeline.is_dirty() { now.since(last).max(0) as f64 / 1e9 } else { 0.0 }),
                 dropped: committing.dropped,
                 replaced: committing.recreated,
             },

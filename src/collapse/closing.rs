@@ -116,7 +116,9 @@ impl Collapse {
             } else {
                 window.told_lines = window.lines;
                 match window.plain(&fingerprint, entry) {
-                    Some(plain) => each(OpenWindow { number, stream, fingerprint: &fingerprint, count: window.count, changed: Some(Closed::Plain(plain)) }),
+                    Some(plain) => {
+                        each(OpenWindow { number, stream, fingerprint: &fingerprint, count: window.count, changed: Some(Closed::Plain(plain)) })
+                    }
                     None => {
                         let summary = window.summary(&fingerprint, stream, CloseReason::Shutdown, None, self.mask);
                         each(OpenWindow { number, stream, fingerprint: &fingerprint, count: window.count, changed: Some(Closed::Summary(&summary)) });

@@ -120,7 +120,8 @@ impl<const KEPT: usize, const REPLACES: bool> Names<KEPT, REPLACES> {
     }
 
     pub(super) fn to_distinct(&self, mask: fn(&[u8]) -> Cow<'_, [u8]>) -> Distinct {
-        let mut top: Vec<(Box<[u8]>, u64)> = self.named.iter().map(|named| (mask(&named.name).into_owned().into_boxed_slice(), named.count)).collect();
+        let mut top: Vec<(Box<[u8]>, u64)> =
+            self.named.iter().map(|named| (mask(&named.name).into_owned().into_boxed_slice(), named.count)).collect();
         top.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         Distinct {
             count: self.registers.as_ref().map_or(self.named.len() as u64, |registers| estimate(&registers[..]).max(self.named.len() as u64)),

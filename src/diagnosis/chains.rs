@@ -275,9 +275,10 @@ impl Chains {
         self.keys.capacity() * size_of::<Key>()
             + (self.sample.capacity() + self.stated.capacity()) * 4
             + self.lines.heap_bytes()
-            + self.attempts.as_ref().map_or(0, |attempts| {
-                size_of::<Attempts>() + attempts.lane.heap_bytes() + attempts.chains.capacity() * size_of::<Chain>()
-            })
+            + self
+                .attempts
+                .as_ref()
+                .map_or(0, |attempts| size_of::<Attempts>() + attempts.lane.heap_bytes() + attempts.chains.capacity() * size_of::<Chain>())
     }
 }
 

@@ -100,6 +100,8 @@ pub struct Accounting {
     pub evictions: u64,
     /// Records more than 2 s late.
     pub late_records: u64,
+    /// Lines that others say they lost or held back before we could read them ("suppressed 120 messages"): outside the identity.
+    pub lost_at_source: u64,
 }
 
 impl Accounting {
@@ -807,6 +809,7 @@ impl Engine {
             delay: value(shape.delay).and_then(|text| class::delay_ns(text, &shape.delay_key)),
         };
         accounting.late_records += u64::from(working.is_late);
+        accounting.lost_at_source += value(shape.lost).and_then(class::number).map_or(0, |lost| lost.max(0).unsigned_abs());
         storms.observe(&occurrence, collapse, accounting, sink);
         let lines = u64::from(text.lines);
         let contains = |finders: &[memmem::Finder<'static>]| finders.iter().any(|finder| finder.find(text.raw).is_some());

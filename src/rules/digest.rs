@@ -176,7 +176,8 @@ mod tests {
         let pack_of = |text: &str| pack(Source { name: "x.toml", text, origin: Origin::BuiltIn });
         let plain = "technology = \"x\"\ndescription = \"y\"\n\n[[rule]]\nid = \"x.y\"\nclass = \"retry\"\nliterals = [\"a\\\"b\", '''c''']\n";
         assert_eq!(pack_of(plain).expect("it is plain").rules[0].literals, ["a\"b", "c"]);
-        for odd in ["pattern = 'x'", "literals = [\n \"a\" ]", "advice = \"\"\"a\nb\"\"\"", "advice = \"\\u0041\"", "fallback = yes", "new = \"key\""] {
+        for odd in ["pattern = 'x'", "literals = [\n \"a\" ]", "advice = \"\"\"a\nb\"\"\"", "advice = \"\\u0041\"", "fallback = yes", "new = \"key\""]
+        {
             assert!(pack_of(&format!("{plain}{odd}\n")).is_none(), "{odd}");
         }
     }

@@ -44,7 +44,8 @@ pub const CAPTURES_MAX: usize = 4;
 const FILE_KEYS: [&str; 3] = ["technology", "description", "rule"];
 const RULE_KEYS: [&str; 13] =
     ["id", "class", "literals", "any", "pattern", "captures", "delay_unit", "min_severity", "codes", "fallback", "advice", "match", "no_match"];
-pub(super) const CLASSES: [Class; 7] = [Class::None, Class::Retry, Class::Failure, Class::Overload, Class::Exhausted, Class::Recovery, Class::CrashLoop];
+pub(super) const CLASSES: [Class; 7] =
+    [Class::None, Class::Retry, Class::Failure, Class::Overload, Class::Exhausted, Class::Recovery, Class::CrashLoop];
 
 /// What is wrong in a rule file.
 #[derive(Clone, Debug, PartialEq, Eq)]

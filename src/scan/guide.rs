@@ -10,8 +10,8 @@
 //! (it is a cache: what is forgotten is learnt again).
 
 use super::bitmap::{AHEAD, Bits};
-use super::words::{self, Kind, Word, is_word_byte};
 use super::next_word;
+use super::words::{self, Kind, Word, is_word_byte};
 use hashbrown::HashTable;
 use rapidhash::v3::rapidhash_v3;
 

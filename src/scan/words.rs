@@ -188,17 +188,15 @@ fn at_a_glance(line: &[u8], start: usize, end: usize, all: &Bits) -> Option<Word
         return None;
     }
     if text.len() == 36 {
-        return if is_uuid(text) && is_hex_but_for_dashes(text) && bits.count_ones() < 32 {
-            word(end, Kind::Uuid)
-        } else {
-            None
-        };
+        return if is_uuid(text) && is_hex_but_for_dashes(text) && bits.count_ones() < 32 { word(end, Kind::Uuid) } else { None };
     }
     match &text[digits..] {
         b"ms" | b"s" => word(end, Kind::Dur),
         // A date may begin with one or two digits, a point, and more of them; none begins like these.
         [b'.', rest @ ..] if matches!(digits, 1 | 3) && !rest.is_empty() && bits.count_ones() as usize == text.len() - 1 => word(end, Kind::Num),
-        [b'.', ..] if digits <= 3 && text.len() >= 7 && is_dotted_quad(text, bits) => word(with_port_at_a_glance(line, end, ahead >> text.len()), Kind::Ip),
+        [b'.', ..] if digits <= 3 && text.len() >= 7 && is_dotted_quad(text, bits) => {
+            word(with_port_at_a_glance(line, end, ahead >> text.len()), Kind::Ip)
+        }
         // Units end with a letter, and a compact date has eight digits.
         [.., b'0'..=b'9'] if digits != 8 && next != b':' => id_at_a_glance(start, text, bits, all.joint_ahead(start)),
         _ => None,
@@ -588,7 +586,9 @@ fn time_with_zone(line: &[u8], start: usize) -> Option<usize> {
 #[inline]
 pub(super) fn may_have_zone(line: &[u8], end: usize) -> bool {
     // The first letters of the names that `zone` knows, and signs.
-    at(line, end) == b' ' && matches!(at(line, end + 1), b'+' | b'-' | b'U' | b'G' | b'C' | b'E' | b'P' | b'B' | b'I' | b'J' | b'M') && zone(line, end) != end
+    at(line, end) == b' '
+        && matches!(at(line, end + 1), b'+' | b'-' | b'U' | b'G' | b'C' | b'E' | b'P' | b'B' | b'I' | b'J' | b'M')
+        && zone(line, end) != end
 }
 
 /// The end of a zone at `end` (`Z`, `+hh:mm`, ` +hhmm`, ` UTC`, ` CEST` ...), else `end`.

@@ -234,6 +234,7 @@ mod tests {
                     fingerprint: &fingerprint,
                     index: FingerprintIndex(3),
                     stream: StreamId(0),
+                    place: crate::record::Place::default(),
                     arrival: at,
                     working: at,
                     event: None,
@@ -253,9 +254,9 @@ mod tests {
             bursts.advance(second);
         }
         bursts.drain();
-        let told = bursts.take().map(|burst| {
-            (burst.onset.second(), burst.end.second(), burst.records, burst.peak_per_second, burst.baseline.round() as i64)
-        });
+        let told = bursts
+            .take()
+            .map(|burst| (burst.onset.second(), burst.end.second(), burst.records, burst.peak_per_second, burst.baseline.round() as i64));
         told.collect()
     }
 

@@ -72,7 +72,8 @@ impl Rises {
             let off = (start - i64::from(burst.start)).rem_euclid(period);
             off.min(period - off) <= ON_TIME
         };
-        let is_like = |burst: &Rise| rate <= RATE_TIMES * f64::from(burst.rate) && seconds as f64 <= LENGTH_TIMES * f64::from(burst.seconds) + LENGTH_MORE;
+        let is_like =
+            |burst: &Rise| rate <= RATE_TIMES * f64::from(burst.rate) && seconds as f64 <= LENGTH_TIMES * f64::from(burst.seconds) + LENGTH_MORE;
         let has_its_like = |period: i64| earlier().filter(lasted).filter(|burst| in_phase(burst, period)).any(is_like);
         let count = |period: i64| earlier().filter(lasted).filter(|burst| in_phase(burst, period)).count();
         // The same minute of the hour, and not just one of many that came at any time.

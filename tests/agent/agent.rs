@@ -23,7 +23,6 @@ impl Place {
             r#"
 state_dir = "{state}"
 node = "test-node"
-commit_every = "100ms"
 [inputs.logs]
 type = "file"
 include = ["{logs}/*.log*"]
@@ -32,14 +31,17 @@ type = "http"
 url = "http://{address}/logs"
 [outputs.receiver.delivery]
 timeout = "2s"
+connect_timeout = "1s"
 backoff_base = "10ms"
-backoff_cap = "100ms"
-retry_floor_per_minute = 100000
+backoff_cap = "1s"
+retry_floor_per_minute = 600
 breaker_failures = 1000
 start_spread = "0s"
 [telemetry]
 listen = "off"
 api_listen = "off"
+[store]
+commit_every = "100ms"
 {more}
 "#,
             state = at("state").display(),
@@ -76,6 +78,14 @@ api_listen = "off"
         let output = Command::new(env!("CARGO_BIN_EXE_squelch")).args(["store", "status", "-o", "json", "--directory"]).arg(self.state()).output();
         let status: serde_json::Value = serde_json::from_slice(&output.expect("squelch starts").stdout).unwrap_or_default();
         status["accounting"]["lines_read"].as_u64().unwrap_or_default() as usize
+    }
+
+    pub fn wait_until_read(&self, lines: usize) {
+        let started = Instant::now();
+        while self.lines_read() < lines {
+            assert!(started.elapsed() < Duration::from_secs(60), "{} of {lines} lines are read; the agent said:\n{}", self.lines_read(), self.said());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     pub fn state(&self) -> PathBuf {

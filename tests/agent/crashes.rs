@@ -49,7 +49,7 @@ fn killed_at_random_moments_it_loses_nothing_and_doubles_nothing() {
         writer.retry(0);
     }
     // Open windows wait for the end of their cell; a stop closes them.
-    wait_until("the last lines are read", || place.lines_read() >= writers.iter().map(Writer::count).sum());
+    place.wait_until_read(writers.iter().map(Writer::count).sum());
     assert_eq!(agent.stop(), Some(0));
     let agent = place.start();
     check(&place, &receiver, &writers);

@@ -261,9 +261,9 @@ fn the_default_file_has_each_key_explained_at_its_default_and_no_other() {
     }
 }
 
-/// `[outputs.NAME.delivery]` and `.route` are the same for each type of output: the file explains them once, for http.
+/// `[outputs.NAME.delivery]`, `.route`, `.auth` and `.tls` are the same for each type of output: the file explains them once, for http.
 fn is_table_of_every_output(entry: &Entry) -> bool {
-    matches!(entry.section.as_str(), "outputs.NAME.delivery" | "outputs.NAME.route") && entry.variant != Some("http")
+    matches!(entry.section.as_str(), "outputs.NAME.delivery" | "outputs.NAME.route" | "outputs.NAME.auth" | "outputs.NAME.tls") && entry.variant != Some("http")
 }
 
 fn uncommented() -> String {

@@ -1,12 +1,17 @@
 //! `[outputs.NAME]`: where records go. One file per type; a new type is a file and a line in [`TYPES`].
 
+mod alertmanager;
 mod auth;
 mod delivery;
+mod exec;
 mod file;
 mod http;
+mod pagerduty;
 mod route;
+mod slack;
 mod stdout;
 mod tls;
+mod webhook;
 
 use super::reader::Section;
 use crate::outputs::destination::{Destination, OutputOptions};
@@ -20,7 +25,17 @@ pub(super) struct OutputType {
 }
 
 /// All types, by their words.
-pub(super) const TYPES: &[OutputType] = &[file::TYPE, http::TYPE, stdout::TYPE];
+pub(super) const TYPES: &[OutputType] = &[
+    file::TYPE,
+    http::TYPE,
+    stdout::TYPE,
+    // Alerts only.
+    alertmanager::TYPE,
+    webhook::TYPE,
+    slack::TYPE,
+    pagerduty::TYPE,
+    exec::TYPE,
+];
 
 const WORDS: [&str; TYPES.len()] = {
     let mut words = [""; TYPES.len()];

@@ -7,7 +7,7 @@ use crate::delivery::task::local_trouble;
 use crate::delivery::{Outcome, Request, Sender, Unreachable};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -118,17 +118,15 @@ impl Drop for GiveUp {
     }
 }
 
-/// What a failure means. A command that is not there, or may not be run, is an outage that people must end; one that fails may not like
-/// this record, and others must not wait for it.
+/// What a failure means. A command that is not there, or may not be run, is an outage that people must end. One that fails is tried again;
+/// when it fails for this record while others go, the record is dead.
 fn outcome(error: &RunError) -> Outcome {
     let words = error.to_string();
     match error {
         RunError::Status(status) => match status.code() {
-            Some(TRY_AGAIN) => Outcome::Busy { status: TRY_AGAIN as u16, retry_after: None, words },
-            Some(code @ 126..=127) => Outcome::Refused { status: code as u16, words },
-            Some(code) => Outcome::Rejected { status: u16::try_from(code).unwrap_or(1), words },
-            // A signal: the machine is short of memory, or somebody ended it.
-            None => Outcome::Busy { status: 128 + u16::try_from(status.signal().unwrap_or(0)).unwrap_or(0), retry_after: None, words },
+            Some(TRY_AGAIN) => local_trouble(words),
+            Some(code @ 126..=127) => Outcome::Refused { status: code.unsigned_abs() as u16, words },
+            _ => Outcome::Unreachable { kind: Unreachable::Broken, words },
         },
         RunError::TooLong(_) => Outcome::Unreachable { kind: Unreachable::Timeout, words },
         RunError::Shell(_) | RunError::GivenUp => local_trouble(words),
@@ -155,10 +153,10 @@ mod tests {
     fn the_exit_status_decides() {
         check("grep -q '\"a\":1'", &Outcome::Delivered { status: 0 });
         check("exit 0", &Outcome::Delivered { status: 0 });
-        check("exit 1", &Outcome::Rejected { status: 1, words: told(1) });
-        check("exit 75", &Outcome::Busy { status: 75, retry_after: None, words: told(75) });
+        check("exit 1", &Outcome::Unreachable { kind: Unreachable::Broken, words: told(1) });
+        check("exit 75", &Outcome::Unreachable { kind: Unreachable::Local, words: told(75) });
         check("/no/such/command 2>/dev/null", &Outcome::Refused { status: 127, words: told(127) });
-        check("kill -KILL $$", &Outcome::Busy { status: 137, retry_after: None, words: "it ended with signal: 9 (SIGKILL)".into() });
+        check("kill -KILL $$", &Outcome::Unreachable { kind: Unreachable::Broken, words: "it ended with signal: 9 (SIGKILL)".into() });
     }
 
     #[test]

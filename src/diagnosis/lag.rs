@@ -144,7 +144,8 @@ mod tests {
     #[test]
     fn random_waits_show_none() {
         for seed in 0..20 {
-            let (lags, span) = lags(12, 60, |worker, n| (crate::diagnosis::spread((seed * 1_000_003 + worker * 1009 + n + 1) as u64) % 2000) as i64 + 5);
+            let (lags, span) =
+                lags(12, 60, |worker, n| (crate::diagnosis::spread((seed * 1_000_003 + worker * 1009 + n + 1) as u64) % 2000) as i64 + 5);
             assert_eq!(lags.peak(span), None, "{seed}");
         }
     }

@@ -212,7 +212,11 @@ impl Diagnosis {
     /// Bytes on the heap and in the struct.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.instances.capacity() * 8 + self.chains.heap_bytes() + self.merged.heap_bytes() + self.lags.as_ref().map_or(0, |lags| lags.heap_bytes())
+        size_of::<Self>()
+            + self.instances.capacity() * 8
+            + self.chains.heap_bytes()
+            + self.merged.heap_bytes()
+            + self.lags.as_ref().map_or(0, |lags| lags.heap_bytes())
     }
 
     fn count_instance(&mut self, hash: u64) {

@@ -11,3 +11,8 @@ mod receiver;
 mod writer;
 
 mod crashes;
+mod outages;
+mod reloads;
+mod rotations;
+mod soak;
+mod sources;

@@ -1,10 +1,11 @@
 //! Says whether what was written is what arrived: every line forwarded once, or inside exactly one summary.
 
-use crate::writer::Written;
+use crate::agent::{Agent, Place};
+use crate::receiver::Receiver;
+use crate::writer::{WORDS, Writer, Written};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-
-const WORDS: [&str; 8] = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta"];
+use std::time::{Duration, Instant};
 
 /// Lines of one (file, fingerprint) as they arrived.
 #[derive(Default)]
@@ -82,6 +83,36 @@ pub fn differences(written: &Written, records: &[Value]) -> Vec<String> {
     }
     wrong.extend(arrived.keys().map(|key| format!("{key:?}: records of a file that was never written")));
     wrong
+}
+
+/// Waits until every line has arrived, and says what is wrong then.
+pub fn check(place: &Place, receiver: &Receiver, writers: &[Writer]) {
+    let written: usize = writers.iter().map(Writer::count).sum();
+    let started = Instant::now();
+    while lines_arrived(&receiver.records()) < written {
+        if started.elapsed() > Duration::from_secs(60) {
+            break; // the differences say more than a number
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let all: Written = writers.iter().flat_map(|writer| writer.written.clone()).collect();
+    let wrong = differences(&all, &receiver.records());
+    assert!(wrong.is_empty(), "{}\n--- the agent said:\n{}", wrong.join("\n"), place.said());
+}
+
+/// The end of a story: a fresh line passes, and then everything is accounted for. Open windows wait for the end of their cell; a stop
+/// closes them.
+pub fn end(agent: Agent, place: &Place, receiver: &Receiver, writers: &mut [Writer]) {
+    receiver.be_down(false);
+    receiver.fail_half(false);
+    for writer in &mut *writers {
+        writer.retry(0);
+    }
+    place.wait_until_read(writers.iter().map(Writer::count).sum());
+    assert_eq!(agent.stop(), Some(0), "{}", place.said());
+    let agent = place.start();
+    check(place, receiver, writers);
+    drop(agent);
 }
 
 fn nanos(time: &Value) -> i64 {

@@ -70,7 +70,8 @@ fn a_line_in_parts_is_whole_across_a_rotation() {
     wait_until("the last line arrives", || bodies(&receiver).iter().any(|body| body.contains("after the long line")));
     assert_eq!(agent.stop(), Some(0));
     let bodies = bodies(&receiver);
-    assert!(bodies.iter().any(|body| body.contains("the long line begins and ends after the rotation")), "{bodies:?}");
+    let is_whole = |body: &String| body.contains("the long line begins") && body.contains(" and ends after the rotation");
+    assert!(bodies.iter().any(is_whole), "{bodies:?}");
     assert_eq!(bodies.len(), 3, "{bodies:?}");
 }
 

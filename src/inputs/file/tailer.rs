@@ -63,6 +63,8 @@ struct Tailed {
     tail: Vec<u8>,
     /// A line longer than the limit is being handed on.
     is_inside_line: bool,
+    /// By how much it had grown when it was looked at last.
+    gained: u64,
     /// When it last grew, was renamed or appeared.
     active_at: UnixNanos,
     /// Lines and bytes read, for the mean length.
@@ -294,6 +296,7 @@ impl Tailer {
             head: rapidhash_v3(b""),
             tail: Vec::new(),
             is_inside_line: false,
+            gained: 0,
             active_at: now,
             lines: 0,
             bytes: 0,
@@ -438,6 +441,7 @@ impl Tailer {
         if file.len == 0 && file.file.is_none() {
             return Ok((0, true)); // nothing was ever in it
         }
+        let was_followed = file.file.is_some();
         let metadata = match file.open().and_then(File::metadata) {
             Ok(metadata) if FileId::of(&metadata) == id => metadata,
             // Its path leads to another file by now: the next look sorts that out.
@@ -457,8 +461,11 @@ impl Tailer {
         }
         if let Some(lost) = file.lost_by_truncation(&metadata) {
             self.counters.rotations_truncated.fetch_add(1, Relaxed);
+            // Nobody saw what was written after the last look: probably as much as before it.
+            let lost = lost.max(file.gained);
             self.begin_again(id, file, lost)?;
         }
+        file.gained = if was_followed { metadata.len().saturating_sub(file.offset) } else { 0 };
         file.len = metadata.len();
         self.read(file, &metadata)
     }

@@ -311,6 +311,18 @@ fn an_unread_end_that_a_truncation_destroyed_is_lost_at_source() {
 }
 
 #[test]
+fn a_file_that_grew_before_it_was_truncated_probably_lost_as_much_again() {
+    let mut bench = bench();
+    bench.append("a.log", "one\n");
+    bench.turn();
+    bench.append("a.log", "two\nthree\n");
+    bench.turn();
+    fs::write(bench.path("a.log"), "new\n").unwrap();
+    bench.turn().check("one\ntwo\nthree\nnew\n");
+    assert_eq!(bench.lost, "two\nthree\n".len() as u64);
+}
+
+#[test]
 fn a_file_written_anew_beyond_the_old_offset_is_read_from_its_beginning() {
     let mut bench = bench();
     bench.append("a.log", "one\ntwo\n");

@@ -332,6 +332,18 @@ fn a_file_written_anew_beyond_the_old_offset_is_read_from_its_beginning() {
 }
 
 #[test]
+fn a_file_written_anew_to_the_same_length_is_read_from_its_beginning() {
+    let mut bench = bench();
+    bench.append("a.log", "one\n");
+    bench.turn();
+    fs::write(bench.path("a.log"), "two\n").unwrap();
+    // Its time of change is what tells, and the clock of a file system may be slow.
+    let later = fs::FileTimes::new().set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(1));
+    fs::OpenOptions::new().append(true).open(bench.path("a.log")).unwrap().set_times(later).unwrap();
+    bench.turn().check("one\ntwo\n");
+}
+
+#[test]
 fn a_file_written_anew_while_it_was_stopped_is_read_from_its_beginning() {
     let mut bench = bench();
     bench.append("a.log", "one\ntwo\n");

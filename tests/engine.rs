@@ -103,6 +103,17 @@ fn a_thousand_retries_become_their_first_line_and_a_count() {
 }
 
 #[test]
+fn what_a_source_says_it_lost_is_counted_outside_the_identity() {
+    let mut bench = Bench::new(Options::default());
+    for lost in [120, 7, 3000] {
+        bench.feed(&format!("2026-11-23T10:00:00Z host systemd-journald[311]: Suppressed {lost} messages from orders.service\n"));
+    }
+    bench.drain();
+    let accounting = bench.engine.accounting();
+    assert_eq!((accounting.read, accounting.lost_at_source), (3, 3127));
+}
+
+#[test]
 fn silence_writes_the_summary_without_another_line() {
     let mut bench = Bench::new(Options::default());
     for n in 0..100 {
@@ -239,6 +250,20 @@ fn a_stream_that_is_retired_leaves_nothing_open_and_its_place_to_another() {
     }
     bench.drain();
     assert_eq!(bench.engine.accounting().forwarded, 101, "each stream's first record passed");
+}
+
+#[test]
+fn containers_that_an_input_sees_restart_are_a_crash_loop() {
+    let mut engine = Engine::new(Options { reference: START, ..Options::default() });
+    let mut out = Out::default();
+    let stream = engine.open_stream("shop/orders-0/app", false, true);
+    for restarts in 1..8 {
+        let now = START.plus(i64::from(restarts) * 40 * SECOND);
+        engine.wake(now, &mut out);
+        engine.restarted(stream, restarts, now, &mut out);
+    }
+    assert!(out.rows.iter().any(|row| row == "[storm: container restarted <num> times]"), "{:?}", out.rows);
+    assert_eq!(engine.accounting().read, 0);
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub fn days(seed: u64, days: u64) -> Healthy {
         }
     }
     let is_exact = bench.ends_exact(at(days as f64 * DAY));
-    let told = bench.told.alerts.iter().map(|(at, text)| format!("{} {}", rfc3339_millis(*at), text)).collect();
+    let told = bench.told.alerts.iter().map(|(at, text)| format!("{} {}", rfc3339_millis(*at), text.lines().next().unwrap_or_default())).collect();
     Healthy { alerts: bench.told.alerts.len(), infos: bench.told.infos, is_exact, told }
 }
 

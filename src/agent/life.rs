@@ -177,7 +177,7 @@ impl Life {
     }
 
     async fn end(mut self, is_reload: bool) -> Result<(), AgentError> {
-        let deadline = tokio::time::Instant::now() + self.stop_within;
+        let deadline = clock::monotonic_in_tokio() + self.stop_within;
         if is_reload {
             systemd::reloading()
         } else {
@@ -195,7 +195,7 @@ impl Life {
             tracing::warn!("inputs or commits take longer than {:?}: what is not committed is read again after the next start", self.stop_within);
             self.gives_up_inputs.store(true, Ordering::Relaxed);
         }
-        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+        let left = deadline.saturating_duration_since(clock::monotonic_in_tokio());
         self.outputs.end(if is_reload { left.min(RELOAD_WITHIN) } else { left }).await;
         drop(self.outputs);
         let engine = self.engine;

@@ -6,7 +6,7 @@ use crate::engine::{Forwarded, Sink};
 use crate::outputs::json::JsonEncoder;
 use crate::record::Class;
 use crate::store::{RecordKind, Records};
-use crate::storm::StormEvent;
+use crate::storm::{Burst, StormEvent};
 use crate::telemetry::{Retries, Tally};
 
 /// Records since the last commit, encoded.
@@ -85,6 +85,10 @@ impl Sink for Outgoing {
         }
         self.encoder.summary(summary);
         self.close(RecordKind::Summary);
+    }
+    fn burst(&mut self, burst: &Burst) {
+        self.encoder.burst(burst);
+        self.close(RecordKind::Burst);
     }
     fn storm(&mut self, event: &StormEvent, absorbed: u64) {
         self.retries.note_storm(event);

@@ -173,7 +173,13 @@ impl Pipeline {
         self.is_dirty = true;
         match event {
             Event::Opened { stream, info, is_backlog } => {
-                self.open_stream(Some(stream), &info, is_backlog);
+                let before = self.streams.get(stream).and_then(|stream| stream.info.restarts);
+                let id = self.open_stream(Some(stream), &info, is_backlog);
+                if let (Some(before), Some(restarts)) = (before, info.restarts)
+                    && restarts > before
+                {
+                    self.engine.restarted(id, restarts, now, &mut self.out);
+                }
             }
             Event::Data(data) => self.data(data),
             Event::CaughtUp(stream) => {
@@ -434,5 +440,6 @@ fn add(a: Accounting, b: Accounting) -> Accounting {
         odd_lines: a.odd_lines + b.odd_lines,
         evictions: a.evictions + b.evictions,
         late_records: a.late_records + b.late_records,
+        lost_at_source: a.lost_at_source + b.lost_at_source,
     }
 }

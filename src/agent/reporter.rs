@@ -62,7 +62,11 @@ impl Reporter {
                 .iter()
                 .map(|(name, (lines, bytes))| InputStatus { name: (*name).into(), lines: *lines, bytes: *bytes })
                 .collect(),
-            lost: LostReason::ALL.map(|reason| pipeline.lost.get(&reason).map_or(0, |lost| lost.0)),
+            lost: LostReason::ALL.map(|reason| {
+                // What a source says it suppressed is a line like others, read by a rule; the rest is told by inputs.
+                let said = if reason == LostReason::Suppressed { totals.lost_at_source } else { 0 };
+                said + pipeline.lost.get(&reason).map_or(0, |lost| lost.0)
+            }),
             storms,
             retries: pipeline.retries(uptime),
             fingerprints_active: pipeline.engine.fingerprints_active() as u64,

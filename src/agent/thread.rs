@@ -78,7 +78,7 @@ impl EngineThread {
     pub(super) fn run(mut self, runtime: &Handle) -> Store {
         let (mut inputs_ended, mut outputs_ended) = (false, false);
         let mut committing = Committing::default();
-        let mut commit_at = Instant::now() + self.commit_every;
+        let mut commit_at = clock::monotonic() + self.commit_every;
         while !(inputs_ended && outputs_ended) {
             let came = runtime.block_on(self.next(commit_at, inputs_ended, outputs_ended));
             self.reporter.turned();
@@ -89,7 +89,7 @@ impl EngineThread {
                 Came::InputsEnded => {
                     inputs_ended = true;
                     self.pipeline.stop(clock::now());
-                    commit_at = Instant::now();
+                    commit_at = clock::monotonic();
                 }
                 Came::OutputsEnded => outputs_ended = true,
                 Came::Time => {}
@@ -100,9 +100,9 @@ impl EngineThread {
             if !inputs_ended && self.gives_up_inputs.load(Ordering::Relaxed) {
                 self.events.close();
             }
-            let is_due = Instant::now() >= commit_at || (self.pipeline.is_urgent() && !self.pipeline.is_blocked());
+            let is_due = clock::monotonic() >= commit_at || (self.pipeline.is_urgent() && !self.pipeline.is_blocked());
             if is_due {
-                commit_at = Instant::now() + self.commit(&mut committing, inputs_ended);
+                commit_at = clock::monotonic() + self.commit(&mut committing, inputs_ended);
             }
             if inputs_ended
                 && !self.pipeline.is_dirty()
@@ -120,11 +120,12 @@ impl EngineThread {
     async fn next(&mut self, commit_at: Instant, inputs_ended: bool, outputs_ended: bool) -> Came {
         let wakeup = self.pipeline.engine.next_wakeup().map(|at| {
             let wait = at.since(clock::now()).max(0);
-            Instant::now() + Duration::from_nanos(wait.unsigned_abs())
+            clock::monotonic() + Duration::from_nanos(wait.unsigned_abs())
         });
         let is_blocked = self.pipeline.is_blocked();
-        let until = if self.pipeline.is_dirty() || is_blocked { commit_at } else { Instant::now() + BEAT };
-        let until = wakeup.filter(|_| !is_blocked).map_or(until, |wakeup| wakeup.min(until)).min(Instant::now() + BEAT);
+        // What is dirty waits for its commit; without anything to commit the loop turns for its beat.
+        let until = if self.pipeline.is_dirty() || is_blocked { commit_at } else { clock::monotonic() + BEAT };
+        let until = wakeup.filter(|_| !is_blocked).map_or(until, |wakeup| wakeup.min(until)).min(clock::monotonic() + BEAT);
         tokio::select! {
             biased;
             progress = self.progress.recv(), if !outputs_ended => progress.map_or(Came::OutputsEnded, Came::Progress),
@@ -157,7 +158,8 @@ impl EngineThread {
     fn commit(&mut self, committing: &mut Committing, is_stopping: bool) -> Duration {
         if !self.pipeline.is_dirty() {
             self.reporter.publish(&mut self.pipeline, committing, is_stopping);
-            return self.commit_every;
+            // The next thing that happens need not wait: it has been quiet for as long as a commit waits.
+            return Duration::ZERO;
         }
         let started = clock::monotonic();
         let wait = match self.pipeline.commit(&mut self.store) {

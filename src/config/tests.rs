@@ -85,7 +85,7 @@ fn without_a_file_the_agent_reads_what_the_machine_has_each_line_once() {
     let node =
         FakeMachine::default().file("/var/log/pods/a/b/0.log", b"").file("/var/log/journal/1/system.journal", b"").file("/usr/bin/journalctl", b"");
     let found = inputs_of(node);
-    assert_eq!(found[0], ("kubernetes".to_owned(), vec!["/var/log/pods/*/*/*.log".to_owned()]));
+    assert_eq!(found[0], ("kubernetes".to_owned(), vec!["/var/log/pods/*/*/*.log*".to_owned()]));
     assert_eq!(found[1].0, "journald");
     assert_eq!(found[2], files(&["/var/log/*.log", "/var/log/*/*.log"]));
 

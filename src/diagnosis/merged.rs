@@ -138,6 +138,8 @@ pub struct Merged {
     pub at_limit: u64,
     /// Stated delays.
     pub hints: Hints,
+    /// Nodes that this was merged from: gaps and volleys are those of one node's stream.
+    pub nodes: u32,
 }
 
 impl Merged {
@@ -158,6 +160,7 @@ impl Merged {
             limit: None,
             at_limit: 0,
             hints: Hints::default(),
+            nodes: 1,
         }
     }
 
@@ -194,16 +197,21 @@ impl Merged {
 
     /// Adds another node's counts.
     pub fn merge(&mut self, other: &Self) {
-        self.first = self.first.min(other.first);
+        // Elapsed times count from the onset of both; octaves cannot be moved, but onsets of one storm lie close together.
+        let first = self.first.min(other.first);
+        let shift = |node: &Self| (node.first - first) / 1000;
+        let (mine, theirs) = (shift(self), shift(other));
+        for (sum, more) in self.attempts.iter_mut().zip(other.attempts) {
+            *sum = (sum.0 + more.0, sum.1 + mine * i64::from(sum.0) + more.1 + theirs * i64::from(more.0));
+        }
+        self.nodes += other.nodes;
+        self.first = first;
         self.last = self.last.max(other.last);
         self.records += other.records;
         self.has_fractions |= other.has_fractions;
         self.gaps.merge(&other.gaps);
         for (mine, theirs) in self.octaves.iter_mut().zip(other.octaves) {
             *mine = mine.saturating_add(theirs);
-        }
-        for (mine, theirs) in self.attempts.iter_mut().zip(other.attempts) {
-            *mine = (mine.0 + theirs.0, mine.1 + theirs.1);
         }
         for (mine, theirs) in self.volleys.iter_mut().zip(&other.volleys) {
             // Volleys of two nodes are not one row of volleys: the longer row speaks.

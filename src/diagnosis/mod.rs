@@ -7,6 +7,7 @@
 mod chains;
 mod growth;
 mod histogram;
+mod lag;
 mod merged;
 mod shape;
 mod sources;
@@ -18,6 +19,7 @@ pub use verdict::{Outcome, Policy, Source, Tri, Verdict};
 use crate::occurrence::Occurrence;
 use crate::record::Class;
 use chains::Chains;
+use lag::Lags;
 use merged::Merged;
 
 /// Instances counted exactly; beyond, estimated (bottom-64 of the hashes).
@@ -85,6 +87,8 @@ pub struct Diagnosis {
     streams: Vec<u32>,
     /// Records with a worker or an instance.
     keyed: u64,
+    /// Lags between records; only as long as none names a worker.
+    lags: Option<Box<Lags>>,
     recovered_at: Option<i64>,
     gave_up_at: Option<i64>,
     /// Ordinary success of those that retry, since their latest record: the latest sign.
@@ -104,6 +108,7 @@ impl Diagnosis {
             instances_overfull: false,
             streams: Vec::new(),
             keyed: 0,
+            lags: None,
             recovered_at: None,
             gave_up_at: None,
             worked_at: None,
@@ -125,6 +130,12 @@ impl Diagnosis {
             self.streams.push(seen.stream);
         }
         self.keyed += u64::from(key != 0);
+        if self.keyed > 0 {
+            self.lags = None;
+        } else {
+            let first = self.merged.first;
+            self.lags.get_or_insert_with(|| Box::new(Lags::new(first))).observe(seen.at);
+        }
         // Without any key the stream is the chain: one worker is as good as a key, several are found out by their shape.
         let key = if key == 0 { spread(u64::from(seen.stream) + 1) } else { key };
         let position = self.chains.observe(key, seen);
@@ -178,6 +189,12 @@ impl Diagnosis {
         self.chains.merge(&other.chains);
         self.merged.merge(&other.merged);
         self.keyed += other.keyed;
+        match (&mut self.lags, &other.lags) {
+            _ if self.keyed > 0 => self.lags = None,
+            (Some(mine), Some(theirs)) => mine.merge(theirs),
+            (None, Some(theirs)) => self.lags = Some(theirs.clone()),
+            (_, None) => {}
+        }
         self.instances_overfull |= other.instances_overfull;
         self.signs_refuted += other.signs_refuted;
         other.instances.iter().for_each(|hash| self.count_instance(*hash));
@@ -195,7 +212,11 @@ impl Diagnosis {
     /// Bytes on the heap and in the struct.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.instances.capacity() * 8 + self.chains.heap_bytes() + self.merged.heap_bytes()
+        size_of::<Self>()
+            + self.instances.capacity() * 8
+            + self.chains.heap_bytes()
+            + self.merged.heap_bytes()
+            + self.lags.as_ref().map_or(0, |lags| lags.heap_bytes())
     }
 
     fn count_instance(&mut self, hash: u64) {

@@ -1,5 +1,5 @@
 //! The sources of a verdict, each silent below its minimum of evidence: stated delays, chains of one worker, attempt numbers, the stream as one
-//! worker, volleys, trend.
+//! worker, volleys, lags, trend.
 
 use super::chains::{Lane, Position, SAME_ATTEMPT};
 use super::growth::{self, Point};
@@ -410,6 +410,33 @@ impl Diagnosis {
             spread: 0.0,
             typical_ms: median(&row),
             note: format!("volleys of about {:.0} records: {}", found.volley, show_row(&row)),
+        })
+    }
+
+    /// The stream as one worker, unless a longer wait comes back in it: then its gaps are those between many.
+    pub(super) fn by_stream(&self, lockstep: Option<&LockStep>) -> Option<Finding> {
+        let stream = self.by_chains(Source::Stream)?;
+        match self.by_lag(lockstep) {
+            Some(lag) if lag.typical_ms > 1.5 * stream.typical_ms => Some(lag),
+            _ => Some(stream),
+        }
+    }
+
+    /// A wait that comes back in the merged stream of many who are not together.
+    pub(super) fn by_lag(&self, lockstep: Option<&LockStep>) -> Option<Finding> {
+        let merged = &self.merged;
+        if lockstep.is_some() || !merged.has_fractions || !self.is_not_slowing() || self.has_early_excess() {
+            return None;
+        }
+        let (peak_ms, z) = self.lags.as_ref()?.peak(merged.last - merged.first)?;
+        Some(Finding {
+            shape: Shape::Constant(peak_ms),
+            source: Source::Lag,
+            evidence: merged.records,
+            jitter: Tri::Unknown,
+            spread: 0.0,
+            typical_ms: peak_ms,
+            note: format!("records come back after {} more often than by chance ({z:.0} standard deviations)", show_ms(peak_ms)),
         })
     }
 

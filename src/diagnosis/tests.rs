@@ -153,6 +153,148 @@ fn a_storm_of_a_million_records_fits_its_budget() {
     assert_eq!(diagnosis.instances().0.abs_diff(100) * 5 / 100, 0, "{:?}", diagnosis.instances());
 }
 
+/// Whether one node sees all, or two see half of the instances each and are merged: the verdict is the same, whatever it was read from.
+mod merged_is_one_node {
+    use super::*;
+
+    #[derive(Clone, Copy)]
+    struct Lines {
+        has_key: bool,
+        has_attempt: bool,
+        has_delay: bool,
+    }
+    const BARE: Lines = Lines { has_key: false, has_attempt: false, has_delay: false };
+
+    /// In 0..1.
+    fn unit(seed: u64) -> f64 {
+        (spread(seed) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// (ns, instance, attempt, delay ns), in order: `wait(instance, attempt)` in ms, all instances begin within `begin_ms`.
+    fn schedule(seed: u64, instances: u64, rounds: u32, begin_ms: f64, wait: impl Fn(u64, u32) -> f64) -> Vec<(i64, u64, u32, i64)> {
+        let mut records = Vec::new();
+        for instance in 0..instances {
+            let mut at = 1000.0 + begin_ms * unit(seed * 1009 + instance + 1);
+            for attempt in 1..=rounds {
+                let wait = wait(instance, attempt);
+                records.push(((at * 1e6) as i64, instance, attempt, (wait * 1e6) as i64));
+                at += wait + 2.0 + 6.0 * unit(seed * 7919 + instance * 104_729 + u64::from(attempt));
+            }
+        }
+        records.sort_unstable();
+        records
+    }
+
+    fn node(records: &[(i64, u64, u32, i64)], lines: Lines, takes: impl Fn(u64) -> bool) -> Diagnosis {
+        let mut own = records.iter().filter(|record| takes(record.1)).peekable();
+        // Each node knows its own onset only.
+        let mut diagnosis = Diagnosis::new(own.peek().expect("both nodes have instances").0);
+        for &(at, instance, attempt, delay) in own {
+            let hash = if lines.has_key { spread(instance + 1) } else { 0 };
+            diagnosis.observe(&Observation {
+                at,
+                worker: hash,
+                instance: hash,
+                // A node has streams of its own.
+                stream: (instance % 2) as u32,
+                attempt: lines.has_attempt.then_some(attempt),
+                delay: lines.has_delay.then_some(delay),
+                ..Observation::default()
+            });
+        }
+        diagnosis
+    }
+
+    /// Both verdicts, the node's that saw all and the merged one, either way round.
+    fn verdicts(lines: Lines, records: &[(i64, u64, u32, i64)]) -> [Verdict; 3] {
+        let whole = node(records, lines, |_| true);
+        let (even, odd) = (node(records, lines, |n| n % 2 == 0), node(records, lines, |n| n % 2 == 1));
+        let (mut one, mut two) = (even.clone(), odd.clone());
+        one.merge(&odd);
+        two.merge(&even);
+        [whole.verdict(whole.last()), one.verdict(one.last()), two.verdict(two.last())]
+    }
+
+    #[track_caller]
+    fn check(name: &str, source: Source, lines: Lines, records: &[(i64, u64, u32, i64)]) {
+        let [said, one, two] = verdicts(lines, records);
+        assert_eq!(said.source, source, "{name}: {said:?}");
+        for other in [one, two] {
+            assert_eq!((other.policy, other.source), (said.policy, said.source), "{name}: {said:?} but merged {other:?}");
+            let near = said.interval_ms.zip(other.interval_ms).is_none_or(|(a, b)| (a / b).ln().abs() < 0.1);
+            assert!(near && (!lines.has_key || said.instances == other.instances), "{name}: {said:?} but merged {other:?}");
+        }
+    }
+
+    /// Without names the merged stream has other gaps than each half of it: the class is the same, the words may differ.
+    #[track_caller]
+    fn check_class(name: &str, records: &[(i64, u64, u32, i64)]) {
+        let [said, one, two] = verdicts(BARE, records);
+        for other in [one, two] {
+            assert!(said.policy.is_constant() && other.policy.is_constant(), "{name}: {said:?} but merged {other:?}");
+        }
+    }
+
+    #[test]
+    fn by_stated_delays() {
+        for seed in 0..20 {
+            let base = 200.0 + (800.0 * unit(seed + 1)).round();
+            check("fixed", Source::Text, Lines { has_delay: true, ..BARE }, &schedule(seed, 8, 20, base, |_, _| base));
+            let doubling = |_, n: u32| base * f64::from(1_u32 << n.min(6));
+            check("exponential", Source::Text, Lines { has_delay: true, ..BARE }, &schedule(seed, 8, 10, base, doubling));
+        }
+    }
+
+    #[test]
+    fn by_keys() {
+        let lines = Lines { has_key: true, ..BARE };
+        for seed in 0..20 {
+            let base = 200.0 + 800.0 * unit(seed + 1);
+            check("fixed", Source::Keys, lines, &schedule(seed, 8, 20, base, |_, _| base));
+            check("linear", Source::Keys, lines, &schedule(seed, 8, 12, base, |_, n| base * f64::from(n)));
+            check("exponential", Source::Keys, lines, &schedule(seed, 8, 10, base, |_, n| base * f64::from(1_u32 << n.min(6))));
+        }
+    }
+
+    #[test]
+    fn by_attempt_numbers() {
+        let lines = Lines { has_attempt: true, ..BARE };
+        for seed in 0..20 {
+            let base = 200.0 + 800.0 * unit(seed + 1);
+            check("fixed", Source::Attempts, lines, &schedule(seed, 8, 20, base, |_, _| base));
+            check("exponential", Source::Attempts, lines, &schedule(seed, 8, 10, base, |_, n| base * f64::from(1_u32 << n.min(6))));
+        }
+    }
+
+    #[test]
+    fn by_volleys() {
+        for seed in 0..20 {
+            let base = 500.0 + 2000.0 * unit(seed + 1);
+            check_class("fixed, together", &schedule(seed, 16, 15, 15.0, |_, _| base));
+        }
+    }
+
+    #[test]
+    fn by_lags() {
+        for seed in 0..20 {
+            let base = 700.0 + 500.0 * unit(seed + 1);
+            check_class("fixed, not together", &schedule(seed, 12, 40, base, |_, _| base));
+        }
+    }
+
+    #[test]
+    fn by_trend() {
+        for seed in 0..20 {
+            let random = |instance: u64, n: u32| 4000.0 * unit(seed * 31 + instance * 1_000_003 + u64::from(n) * 7);
+            let [said, one, two] = verdicts(BARE, &schedule(seed, 24, 30, 4000.0, random));
+            for other in [one, two] {
+                // Near its minimum one may be withheld; they never contradict each other.
+                assert!(!(said.policy.is_growing() || other.policy.is_growing()), "{said:?} but merged {other:?}");
+            }
+        }
+    }
+}
+
 mod properties {
     use super::*;
     use proptest::prelude::*;

@@ -79,6 +79,8 @@ pub enum Source {
     Stream,
     /// Intervals between volleys of all instances.
     Volleys,
+    /// A lag that stands out between records of many.
+    Lag,
     /// Trend of the merged rate.
     Trend,
     /// Nothing.
@@ -106,7 +108,7 @@ words! {
     Policy { Immediate => "immediate", Fixed => "fixed", Linear => "linear", Exponential => "exponential", Growing => "growing", Constant => "constant", Unknown => "unknown" }
     Tri { Yes => "yes", No => "no", Unknown => "unknown" }
     Outcome { Recovered => "recovered", GaveUp => "gave_up", Ongoing => "ongoing", Unknown => "unknown" }
-    Source { Text => "text", Keys => "keys", Attempts => "attempts", Stream => "stream", Volleys => "volleys", Trend => "trend", None => "none" }
+    Source { Text => "text", Keys => "keys", Attempts => "attempts", Stream => "stream", Volleys => "volleys", Lag => "lag", Trend => "trend", None => "none" }
 }
 
 impl Policy {
@@ -176,12 +178,19 @@ impl Diagnosis {
             .by_text()
             .or_else(|| if is_keyed { self.by_chains(Source::Keys) } else { None })
             .or_else(|| self.by_attempts())
-            .or_else(|| if is_keyed { None } else { self.by_chains(Source::Stream) })
+            .or_else(|| if is_keyed { None } else { self.by_stream(lockstep.as_ref()) })
             .or_else(|| self.by_volleys(lockstep.as_ref()))
+            .or_else(|| self.by_lag(lockstep.as_ref()))
             .or_else(|| self.by_trend());
         self.tell_instances(&mut verdict, lockstep.as_ref().map(|found| found.volley));
         if let Some(finding) = finding {
             self.tell_policy(&mut verdict, &finding, observed);
+            if finding.source == Source::Lag && verdict.instances.is_none() {
+                // Little: so many are needed for this rate when each waits so long.
+                let seconds = (merged.last - merged.first) as f64 / SECOND as f64;
+                let waiting = merged.records as f64 / seconds * finding.typical_ms / 1000.0;
+                (verdict.instances, verdict.instances_are_estimated) = (Some((waiting.round() as u64).max(1)), true);
+            }
         } else {
             verdict.notes.push(self.why_unknown());
         }
@@ -253,6 +262,7 @@ impl Diagnosis {
             Source::Attempts => 0.85,
             Source::Stream => 0.8,
             Source::Volleys => 0.75,
+            Source::Lag => 0.7,
             Source::Trend => 0.6,
             Source::None => 0.0,
         };
@@ -287,9 +297,11 @@ impl Diagnosis {
             return None;
         }
         let Valley { low, below, width } = lowest_valley(gaps)?;
-        let volley = 1.0 + below / (1.0 - below).max(1e-9);
+        // Of one node's stream; the others take part in the same volleys.
+        let own = 1.0 + below / (1.0 - below).max(1e-9);
+        let volley = own * f64::from(self.merged.nodes);
         let (named, _) = self.instances();
-        if volley < 2.5_f64.max(named as f64 / 2.0) || width > VOLLEY_WIDTH {
+        if own < 2.5 || volley < named as f64 / 2.0 || width > VOLLEY_WIDTH {
             return None;
         }
         let edge = interval_bounds(low).1 * MILLI as f64;

@@ -2,7 +2,7 @@
 
 use crate::class::{self, Guess, prevailing};
 use crate::record::{Class, ClassSource, Severity, Span};
-use crate::rules::RuleSet;
+use crate::rules::{Field, RuleSet};
 use std::sync::{Arc, OnceLock};
 
 /// HTTP statuses that the generic words look at: where one stands, it decided.
@@ -19,6 +19,8 @@ pub struct Classified {
     pub delay_unit: &'static str,
     /// Codes whose contents decided: spans of the message.
     pub discriminators: Vec<Span>,
+    /// How many lines somebody says were lost before we could read them: a span of the message.
+    pub lost: Option<Span>,
 }
 
 /// Classes messages. Asked once per new shape.
@@ -76,6 +78,7 @@ impl Classifier {
             source: ClassSource::Rule(Arc::clone(&found.rule.id)),
             delay_unit: found.rule.delay_unit.map_or("", crate::rules::DelayUnit::as_str),
             discriminators: found.discriminators(text),
+            lost: found.captures.get(Field::Lost),
         }
     }
 }

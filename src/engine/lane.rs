@@ -79,12 +79,16 @@ pub(super) struct Lanes {
 
 impl Lanes {
     pub(super) fn new() -> Self {
-        Self { lanes: vec![Lane::default()], clock: 0 }
+        Self { lanes: Vec::new(), clock: 0 }
     }
 
     /// The lane of `key`, and another lane's index that must be cleared first when there are too many.
     #[inline]
     pub(super) fn find(&mut self, key: u64) -> LaneIndex {
+        if self.lanes.is_empty() {
+            // Made when the first line comes: most files of a node are silent.
+            self.lanes.push(Lane::default());
+        }
         if key == 0 {
             return LaneIndex::There(0);
         }

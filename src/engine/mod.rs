@@ -19,7 +19,7 @@ use crate::fingerprint::{Fingerprint, trace};
 use crate::framing::join::{JoinState, Part, Role};
 use crate::framing::lines::{Cut, LineSplitter, RawLine};
 use crate::occurrence::Occurrence;
-use crate::record::{FingerprintIndex, Place, StreamId};
+use crate::record::{Class, ClassSource, FingerprintIndex, Place, Severity, StreamId};
 use crate::scan::{Scanner, Word};
 use crate::secrets;
 use crate::storm::{Burst, Diagnosed, StormEvent, StormReport, StormsState};
@@ -100,6 +100,8 @@ pub struct Accounting {
     pub evictions: u64,
     /// Records more than 2 s late.
     pub late_records: u64,
+    /// Lines that others say they lost or held back before we could read them ("suppressed 120 messages"): outside the identity.
+    pub lost_at_source: u64,
 }
 
 impl Accounting {
@@ -127,6 +129,9 @@ pub struct TemplateRow {
     pub streams: u32,
 }
 
+/// What a restart that an input knows of is called in alerts, and who says so.
+const RESTART_TEMPLATE: &str = "container restarted <num> times";
+const RESTART_RULE: &str = "squelch.container-restarts";
 /// What the last stream is called once it stands for several.
 const OTHER_STREAMS: &str = "(other streams)";
 
@@ -298,6 +303,39 @@ impl Engine {
     pub fn caught_up(&mut self, stream: StreamId) {
         let Self { clock, streams, .. } = self;
         streams[stream.0 as usize].clock.caught_up(clock);
+    }
+
+    /// The input knows that the program behind a stream was restarted, `restarts` times by now: food for the crash-loop view. No line, so
+    /// nothing is counted and nothing passes.
+    pub fn restarted(&mut self, stream: StreamId, restarts: u32, at: UnixNanos, sink: &mut dyn Sink) {
+        let source = ClassSource::Rule(RESTART_RULE.into());
+        let fingerprint = Arc::new(Fingerprint::new(Severity::Unknown, RESTART_TEMPLATE.to_owned(), Class::CrashLoop, source));
+        let slot = self.slot_of(&fingerprint, sink);
+        let Some(index) = self.fingerprints.still_at(slot) else { return };
+        self.fingerprints.touch(index, at);
+        let Self { streams, collapse, storms, accounting, .. } = self;
+        let label = streams[stream.0 as usize].label.as_bytes();
+        let occurrence = Occurrence {
+            fingerprint: &fingerprint,
+            index,
+            stream,
+            place: Place::default(),
+            arrival: at,
+            working: at,
+            event: Some(at),
+            feeds_rate: true,
+            late: false,
+            lines: 0,
+            raw: &[],
+            instance: Some(label),
+            instance_hash: rapidhash_v3(label),
+            worker_hash: rapidhash_v3(label),
+            target: None,
+            attempt: Some(i64::from(restarts)),
+            max_attempts: None,
+            delay: None,
+        };
+        storms.observe(&occurrence, collapse, accounting, sink);
     }
 
     /// As [`Engine::feed`], for bytes whose first one stands at `place`.
@@ -807,6 +845,7 @@ impl Engine {
             delay: value(shape.delay).and_then(|text| class::delay_ns(text, &shape.delay_key)),
         };
         accounting.late_records += u64::from(working.is_late);
+        accounting.lost_at_source += value(shape.lost).and_then(class::number).map_or(0, |lost| lost.max(0).unsigned_abs());
         storms.observe(&occurrence, collapse, accounting, sink);
         let lines = u64::from(text.lines);
         let contains = |finders: &[memmem::Finder<'static>]| finders.iter().any(|finder| finder.find(text.raw).is_some());

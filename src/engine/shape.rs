@@ -110,6 +110,8 @@ pub(super) struct Shape {
     /// The bytes before the stated delay: a bare number takes its unit from them (`delay_ms=`).
     pub delay_key: Box<[u8]>,
     pub target: Option<Field>,
+    /// How many lines the record says were lost at its source.
+    pub lost: Option<Field>,
 }
 
 impl Shape {
@@ -256,7 +258,7 @@ impl Learn<'_> {
         let template = templates.build(line, words, &envelope);
         let message = envelope.decoded.as_deref().unwrap_or_else(|| envelope.message.of(line));
         let texts = envelope.extras.iter().filter_map(|extra| if let ExtraPart::Text(span) = extra.part { Some(span.of(line)) } else { None });
-        let Classified { guess, source, delay_unit, discriminators } = self.classifier.classify(envelope.severity, message, texts);
+        let Classified { guess, source, delay_unit, discriminators, lost } = self.classifier.classify(envelope.severity, message, texts);
         let field = |span: Option<Span>| span.map(|span| Field::new(span, words));
         let is_decoded = envelope.decoded.is_some();
         let in_message = |span: Option<Span>| field(span.and_then(|span| in_line(&envelope, span)));
@@ -287,6 +289,7 @@ impl Learn<'_> {
             delay_key: guess.delay.map_or(Box::default(), |delay| delay_key(message, delay, delay_unit)),
             delay: in_message(guess.delay),
             target: in_message(guess.target),
+            lost: in_message(lost),
             fingerprint: Arc::new(Fingerprint::new(envelope.severity, template.text.as_str(), guess.class, source)),
             slot: super::fingerprints::Slot::NONE,
         }

@@ -34,6 +34,8 @@ pub struct AccountingRecord {
     pub evictions: u64,
     /// Records more than 2 s late.
     pub late_records: u64,
+    /// Lines that others say were lost before we could read them; not part of the identity.
+    pub lost_at_source: u64,
     /// Whether read = forwarded + summarised + dropped + open.
     pub holds: bool,
 }
@@ -55,6 +57,7 @@ impl AccountingRecord {
             overlong_lines: accounting.overlong_lines,
             evictions: accounting.evictions,
             late_records: accounting.late_records,
+            lost_at_source: accounting.lost_at_source,
             holds: accounting.holds(),
         }
     }
@@ -114,6 +117,7 @@ pub fn text(accounting: &Accounting, bytes_out: u64, style: Style) -> String {
         (a.overlong_lines, "line longer than --line-max, cut into several", "lines longer than --line-max, cut into several"),
         (a.evictions, "window closed early because a table was full", "windows closed early because a table was full"),
         (a.late_records, "record came more than 2 s late", "records came more than 2 s late"),
+        (a.lost_at_source, "line was lost before it could be read, as the log says", "lines were lost before they could be read, as the log says"),
     ];
     for (n, one, many) in remarks {
         if n > 0 {

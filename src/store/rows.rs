@@ -169,7 +169,7 @@ pub(super) struct Totals {
 
 impl Totals {
     /// Every counter with its name in the table.
-    fn fields(&mut self) -> [(&'static str, &mut u64); 20] {
+    fn fields(&mut self) -> [(&'static str, &mut u64); 21] {
         let Accounting {
             read,
             forwarded,
@@ -184,6 +184,7 @@ impl Totals {
             odd_lines,
             evictions,
             late_records,
+            lost_at_source,
         } = &mut self.accounting;
         let [line, summary, burst, storm] = &mut self.dropped.records;
         [
@@ -200,6 +201,7 @@ impl Totals {
             ("odd_lines", odd_lines),
             ("evictions", evictions),
             ("late_records", late_records),
+            ("lost_at_source", lost_at_source),
             ("full_dropped_line", line),
             ("full_dropped_summary", summary),
             ("full_dropped_burst", burst),

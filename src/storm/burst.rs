@@ -234,6 +234,7 @@ mod tests {
                     fingerprint: &fingerprint,
                     index: FingerprintIndex(3),
                     stream: StreamId(0),
+                    place: crate::record::Place::default(),
                     arrival: at,
                     working: at,
                     event: None,

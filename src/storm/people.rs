@@ -12,8 +12,9 @@ const TARGETS_MAX: usize = 16;
 const RECORDS_PER_INSTANCE: u64 = 2;
 /// Names are cut here.
 const NAME_MAX: usize = 128;
-/// Bytes of names (those of instances that made room for others included) after which the names are tidied.
-const NAMES_MAX: usize = 16 << 10;
+/// Bytes of names (those of instances that made room for others included) after which each further instance has them tidied: that is rare, since
+/// the lowest 64 hashes of many are soon found.
+const NAMES_MAX: usize = 1 << 10;
 
 /// One instance: 16 bytes, its name is in the table's [`Names`].
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +39,8 @@ impl Names {
     fn add(&mut self, person: &mut Person, name: &[u8]) {
         let name = &name[..name.len().min(NAME_MAX)];
         if let (Ok(at), Ok(len)) = (u16::try_from(self.0.len()), u8::try_from(name.len())) {
+            // As little as must be: many fingerprints have few instances.
+            self.0.reserve_exact(name.len());
             self.0.extend_from_slice(name);
             (person.name_at, person.name_len) = (at, len);
         }
@@ -46,6 +49,7 @@ impl Names {
     /// Leaves out the names of those that are gone.
     fn tidy(&mut self, people: &mut [Person]) {
         let before = std::mem::take(self);
+        self.0.reserve_exact(people.iter().map(|person| usize::from(person.name_len)).sum());
         for person in people {
             let name = before.of(person).to_vec();
             self.add(person, &name);

@@ -225,6 +225,26 @@ fn tables_are_bounded() {
 }
 
 #[test]
+fn a_batch_of_each_hour_is_usual_from_the_third_time_unless_it_outgrows_the_others() {
+    let mut world = World::new(&[("job failed, retrying", Class::Retry)]);
+    let mut batch = |hour: i64, seconds: i64| {
+        for n in 0..seconds * 16 {
+            world.record(0, hour * 3_600_000 + n * 1000 / 16, 1 + n as u64 % 8);
+        }
+        world.advance(hour * 3_600_000 + 300_000);
+        let bursts: Vec<(u64, bool)> = world.storms.take_bursts().map(|burst| (burst.records, burst.is_usual)).collect();
+        let told: Vec<String> = world.told().iter().filter(|told| told.starts_with("Firing")).cloned().collect();
+        (told.len(), bursts)
+    };
+    assert_eq!(batch(1, 60), (1, vec![]));
+    assert_eq!(batch(2, 60), (2, vec![]));
+    assert_eq!(batch(3, 60), (2, vec![(960, true)]));
+    assert_eq!(batch(4, 60), (2, vec![(960, true)]));
+    // Longer than any before by half: a storm, from its true beginning on.
+    assert_eq!(batch(5, 200), (3, vec![]));
+}
+
+#[test]
 fn the_state_of_a_fingerprint_is_small() {
     let bytes_of = |instances: u64, backs_off: bool| {
         let mut world = World::new(&[("Connection to broker failed, retrying", Class::Retry)]);

@@ -185,6 +185,7 @@ const fn source(source: Source) -> &'static str {
         Source::Attempts => "the attempt numbers",
         Source::Stream => "the intervals of a stream",
         Source::Volleys => "the volleys of all instances",
+        Source::Lag => "a wait that comes back in the merged stream",
         Source::Trend => "the trend of the rate",
         Source::None => "nothing",
     }

@@ -9,7 +9,7 @@ use crate::inputs::event::{CHUNK_BYTES, Data, Event, Feeder, LostReason, Positio
 use crate::record::Place;
 use crate::time::UnixNanos;
 use rapidhash::v3::rapidhash_v3;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -206,16 +206,18 @@ impl Tailer {
             self.counters.errors.fetch_add(1, Relaxed);
             self.complain(&path, &format!("cannot be looked at: {error}"));
         }
-        let mut named = BTreeSet::new();
+        let mut named = HashSet::with_capacity(found.len());
         let mut new = Vec::new();
         let mut waiting = 0;
         for found in found {
             let id = FileId::of(&found.metadata);
-            if !named.insert(id) || self.is_unwanted(&found, now) {
-                continue;
+            if !named.insert(id) {
+                continue; // another name of the same file
             }
             if self.files.contains_key(&id) {
                 self.met_again(id, found, now);
+            } else if self.is_unwanted(&found, now) {
+                named.remove(&id);
             } else if self.files.len() + new.len() < self.options.files_max {
                 new.push((id, found));
             } else {
@@ -264,7 +266,8 @@ impl Tailer {
 
     fn met_again(&mut self, id: FileId, found: Found, now: UnixNanos) {
         let Some(file) = self.files.get_mut(&id) else { return };
-        if file.path != found.path {
+        // Of a file with several names the one it was met by counts while it leads there.
+        if file.path != found.path && !std::fs::metadata(&file.path).is_ok_and(|metadata| FileId::of(&metadata) == id) {
             self.counters.rotations_renamed.fetch_add(1, Relaxed);
             file.active_at = now;
             file.path = found.path;

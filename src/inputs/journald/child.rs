@@ -177,9 +177,6 @@ impl Reader {
         {
             self.feeder.send(Event::Lost { reason: LostReason::Vacuumed, lines: gap, bytes: 0 }).await?;
         }
-        if let Some(lines) = entry.suppressed {
-            self.feeder.send(Event::Lost { reason: LostReason::Suppressed, lines, bytes: 0 }).await?;
-        }
         let left = Left { cursor: entry.cursor.clone(), realtime_us: entry.realtime.0 / 1000 };
         let value = serde_json::to_vec(&left).expect("plain data has a JSON form").into();
         let position = Some(Position { key: self.key.clone(), value });

@@ -4,9 +4,6 @@ use crate::time::UnixNanos;
 use serde::Deserialize;
 use std::borrow::Cow;
 
-/// systemd-journald's message id for "Suppressed N messages from UNIT".
-const SUPPRESSED: &str = "a596d6fe7bfa4994828e72309e95d61e";
-
 /// The few fields looked at. Values may be strings, or arrays of numbers where they are not UTF-8: those are not looked at.
 #[derive(Debug, Deserialize)]
 struct Fields<'a> {
@@ -20,12 +17,6 @@ struct Fields<'a> {
     identifier: Text<'a>,
     #[serde(rename = "_HOSTNAME", borrow, default)]
     host: Text<'a>,
-    #[serde(rename = "MESSAGE_ID", borrow, default)]
-    message_id: Text<'a>,
-    #[serde(rename = "N_DROPPED", borrow, default)]
-    dropped: Text<'a>,
-    #[serde(rename = "MESSAGE", borrow, default)]
-    message: Text<'a>,
 }
 
 /// A value of the journal: text, or something else.
@@ -57,30 +48,18 @@ pub(super) struct Entry {
     /// `ssh.service`; the syslog identifier (`kernel`) of an entry without unit, else `journal`.
     pub unit: String,
     pub host: Option<String>,
-    /// Messages that journald says it dropped.
-    pub suppressed: Option<u64>,
 }
 
 /// Reads an entry; `None` for a line that is none.
 pub(super) fn read(line: &[u8]) -> Option<Entry> {
     let fields: Fields<'_> = serde_json::from_slice(line).ok()?;
     let micros: i64 = fields.realtime?.parse().ok()?;
-    let suppressed = (fields.message_id.as_str() == Some(SUPPRESSED)).then(|| {
-        let stated = fields.dropped.as_str().and_then(|dropped| dropped.parse().ok());
-        stated.or_else(|| fields.message.as_str().and_then(stated_in_text)).unwrap_or(1)
-    });
     Some(Entry {
         cursor: fields.cursor?.into_owned(),
         realtime: UnixNanos(micros.saturating_mul(1000)),
         unit: fields.unit.as_str().or_else(|| fields.identifier.as_str()).unwrap_or("journal").to_owned(),
         host: fields.host.as_str().map(str::to_owned),
-        suppressed,
     })
-}
-
-/// "Suppressed 3917 messages from orders.service".
-fn stated_in_text(message: &str) -> Option<u64> {
-    message.strip_prefix("Suppressed ")?.split(' ').next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -93,26 +72,18 @@ mod tests {
         format!(r#"{{"__CURSOR":"{CURSOR}","__REALTIME_TIMESTAMP":"1790000000123456"{more}}}"#)
     }
 
-    fn check(more: &str, unit: &str, suppressed: Option<u64>) {
+    fn check(more: &str, unit: &str) {
         let entry = read(line(more).as_bytes()).unwrap();
-        assert_eq!((entry.unit.as_str(), entry.suppressed), (unit, suppressed), "{more}");
+        assert_eq!(entry.unit, unit, "{more}");
         assert_eq!((entry.cursor.as_str(), entry.realtime), (CURSOR, UnixNanos(1_790_000_000_123_456_000)));
     }
 
     #[test]
     fn an_entry_belongs_to_its_unit_else_to_its_identifier() {
-        check(r#","_SYSTEMD_UNIT":"orders.service","SYSLOG_IDENTIFIER":"java","MESSAGE":"x""#, "orders.service", None);
-        check(r#","SYSLOG_IDENTIFIER":"kernel","MESSAGE":"x""#, "kernel", None);
-        check(r#","MESSAGE":[1,2,255]"#, "journal", None);
-        check(r#","_SYSTEMD_UNIT":null,"MESSAGE":null"#, "journal", None);
-    }
-
-    #[test]
-    fn messages_that_journald_dropped_are_counted() {
-        let id = r#","MESSAGE_ID":"a596d6fe7bfa4994828e72309e95d61e""#;
-        check(&format!(r#"{id},"N_DROPPED":"3917","MESSAGE":"Suppressed 3917 messages from orders.service""#), "journal", Some(3917));
-        check(&format!(r#"{id},"MESSAGE":"Suppressed 12 messages from orders.service""#), "journal", Some(12));
-        check(r#","MESSAGE":"Suppressed 12 messages from orders.service""#, "journal", None);
+        check(r#","_SYSTEMD_UNIT":"orders.service","SYSLOG_IDENTIFIER":"java","MESSAGE":"x""#, "orders.service");
+        check(r#","SYSLOG_IDENTIFIER":"kernel","MESSAGE":"x""#, "kernel");
+        check(r#","MESSAGE":[1,2,255]"#, "journal");
+        check(r#","_SYSTEMD_UNIT":null,"MESSAGE":null"#, "journal");
     }
 
     #[test]

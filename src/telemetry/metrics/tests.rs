@@ -56,6 +56,7 @@ pub(in crate::telemetry) fn moment() -> Status {
             odd_lines: 2,
             evictions: 3,
             late_records: 4,
+            lost_at_source: 0,
         },
         inputs: vec![InputStatus { name: "files".into(), lines: 1000, bytes: 123_456 }],
         lost: [5, 0, 0, 0, 0],

@@ -42,23 +42,39 @@ struct Faults {
 #[ignore = "takes minutes: .ci/soak runs it"]
 fn soak() {
     let until = Instant::now() + Duration::from_secs(60 * minutes());
-    let long_life = thread::spawn(move || one_long_life(until));
-    many_short_lives(until);
-    long_life.join().expect("the long life is fine, too");
+    let has_failed = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let _bell = Bell(&has_failed);
+            one_long_life(until, &has_failed);
+        });
+        let _bell = Bell(&has_failed);
+        many_short_lives(until, &has_failed);
+    });
 }
 
-fn many_short_lives(until: Instant) {
+/// Rings when its thread has failed: the other one need not go on.
+struct Bell<'a>(&'a AtomicBool);
+
+impl Drop for Bell<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_or(thread::panicking(), Ordering::Relaxed);
+    }
+}
+
+fn many_short_lives(until: Instant, has_failed: &AtomicBool) {
     let receiver = Receiver::start();
     let place = Place::new(&receiver, "");
     let mut writers: Vec<Writer> = (0..6).map(|n| Writer::new(&place.logs(), &format!("{n}.log"))).collect();
     let mut random = Random(0x50a6 ^ std::process::id() as u64);
     let mut faults = Faults::default();
     let started = Instant::now();
-    while Instant::now() < until {
+    while Instant::now() < until && !has_failed.load(Ordering::Relaxed) {
         let agent = place.start();
-        receiver.be_down(random.below(6) == 0);
+        let is_down = random.below(6) == 0;
+        receiver.be_down(is_down);
         receiver.fail_half(random.below(2) == 0);
-        faults.outages += 1;
+        faults.outages += u32::from(is_down);
         for _ in 0..random.below(300) {
             let writer = &mut writers[random.below(6) as usize];
             writer.retry(random.below(8) as u32);
@@ -82,6 +98,7 @@ fn many_short_lives(until: Instant) {
         if (faults.kills + faults.stops) % LIVES_PER_CHECK == 0 {
             end_in(Order::Any, place.start(), &place, &receiver, &mut writers);
             faults.checks += 1;
+            println!("{:?}: {faults:?}", started.elapsed());
         }
     }
     end_in(Order::Any, place.start(), &place, &receiver, &mut writers);
@@ -121,7 +138,7 @@ fn strike(agent: &Agent, place: &Place, writers: &mut [Writer], random: &mut Ran
 }
 
 /// An agent that is left alone: one file storms as fast as it is read, others are quiet. Memory, descriptors and the latency of quiet lines.
-fn one_long_life(until: Instant) {
+fn one_long_life(until: Instant, has_failed: &AtomicBool) {
     let receiver = Receiver::start();
     let place = Place::new(&receiver, "");
     place.set("commit_every = \"100ms\"", "commit_every = \"1s\"");
@@ -141,6 +158,9 @@ fn one_long_life(until: Instant) {
     let probes = (until.saturating_duration_since(Instant::now()).as_secs() / 2).max(200);
     let pause = until.saturating_duration_since(Instant::now()) / probes as u32;
     for probe in 0..probes {
+        if has_failed.load(Ordering::Relaxed) {
+            break;
+        }
         let due = Instant::now() + pause;
         latencies.push(latency(&place, &receiver, probe));
         weights.push(agent.weight());
@@ -148,6 +168,9 @@ fn one_long_life(until: Instant) {
     }
     is_over.store(true, Ordering::Relaxed);
     storm.join().expect("the storm is over");
+    if latencies.is_empty() {
+        return; // the other thread has failed before we began
+    }
     latencies.sort_unstable();
     let percentile = |percent: usize| latencies[(latencies.len() - 1) * percent / 100];
     println!(

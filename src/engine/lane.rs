@@ -87,7 +87,8 @@ impl Lanes {
     #[inline]
     pub(super) fn find(&mut self, key: u64) -> LaneIndex {
         if self.lanes.is_empty() {
-            // Made when the first line comes: most files of a node are silent.
+            // Made when the first line comes, and one only: most files of a node are silent, and most of the others have one writer.
+            self.lanes.reserve_exact(1);
             self.lanes.push(Lane::default());
             self.keys.push(0);
         }

@@ -80,7 +80,8 @@ struct Stream {
     number: StreamNumber,
     info: Arc<StreamInfo>,
     is_behind: bool,
-    files: BTreeSet<(u64, FileId)>,
+    /// In the order in which they are read.
+    files: Vec<(u64, FileId)>,
 }
 
 /// Tails the files of one input.
@@ -322,7 +323,7 @@ impl Tailer {
         let key = file.stream.clone();
         self.active.insert(key.clone());
         if let Some(stream) = self.streams.get_mut(&key) {
-            stream.files.insert((file.order, id));
+            stream.files.push((file.order, id));
             if info.restarts > stream.info.restarts {
                 stream.info = Arc::clone(&info);
                 let opened = Event::Opened { stream: stream.number, info, is_backlog: stream.is_behind };
@@ -333,7 +334,7 @@ impl Tailer {
             let info = if info.key == key { info } else { Arc::new(stream(key.strip_prefix("file:").unwrap_or(&path), self.options.layout)) };
             let number = self.feeder.next_stream();
             self.feeder.send_blocking(Event::Opened { stream: number, info: Arc::clone(&info), is_backlog })?;
-            let files = BTreeSet::from([(file.order, id)]);
+            let files = vec![(file.order, id)];
             self.streams.insert(key, Stream { number, info, is_behind: is_backlog, files });
         }
         self.files.insert(id, file);
@@ -601,7 +602,7 @@ impl Tailer {
         }
         self.left.insert(id, (file.left(id), now.plus(nanos(REMEMBERED_FOR))));
         if let Some(stream) = self.streams.get_mut(&file.stream) {
-            stream.files.remove(&(file.order, id));
+            stream.files.retain(|(_, other)| *other != id);
             if stream.files.is_empty() {
                 let number = stream.number;
                 self.streams.remove(&file.stream);

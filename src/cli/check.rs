@@ -10,7 +10,7 @@ use crate::inputs::{file, journald, syslog};
 use crate::delivery::Outcome;
 use crate::outputs;
 use crate::outputs::alerts::AlertOptions;
-use crate::outputs::destination::{Auth, Destination, HttpOptions, OutputOptions};
+use crate::outputs::destination::{Auth, Destination, HttpOptions, OutputOptions, SyslogOptions};
 use crate::outputs::tls::client_config;
 use crate::store::{Status, StoreError};
 use crate::units::{show_bytes, show_count, write_size};
@@ -325,6 +325,11 @@ fn check_output(output: &OutputOptions, findings: &mut Findings) {
             }
         }
         Destination::Http(options) => check_http(&what, options, findings),
+        Destination::Log(options) => check_http(&what, &options.http, findings),
+        Destination::Syslog(SyslogOptions { host, port, tls, .. }) => match tls.as_ref().map_or(Ok(()), |tls| client_config(tls).map(drop)) {
+            Ok(()) => findings.note(Verdict::Fine, &what, format!("{host}:{port}, nothing was sent")),
+            Err(error) => findings.note(Verdict::Failed, &what, error.to_string()),
+        },
         Destination::Alert(options) => check_alert(&what, options, findings),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::key::{Entry, Kind};
 use super::keys;
-use super::schema::{Nowhere, comment_of};
+use super::schema::{Nowhere, comment_of, is_as_for_http};
 use std::fmt::Write;
 
 /// What begins the generated part.
@@ -13,7 +13,7 @@ pub(super) fn markdown() -> String {
     let mut out = BEGIN.to_owned();
     let entries = keys(&Nowhere);
     let mut heading = (String::from("-"), None);
-    for entry in entries.iter().filter(|entry| entry.key != "type" && !is_told_elsewhere(entry)) {
+    for entry in entries.iter().filter(|entry| entry.key != "type" && !is_as_for_http(entry)) {
         if heading != (entry.section.clone(), entry.variant) {
             heading = (entry.section.clone(), entry.variant);
             let _ = writeln!(out, "\n### {}\n\n| key | takes | default | |\n|---|---|---|---|", title(entry));
@@ -29,15 +29,11 @@ pub(super) fn markdown() -> String {
     out
 }
 
-/// Tables that every output has are told once, as they stand in `default.toml`.
-fn is_told_elsewhere(entry: &Entry) -> bool {
-    matches!(entry.section.as_str(), "outputs.NAME.delivery" | "outputs.NAME.route") && entry.variant != Some("http")
-}
-
 fn title(entry: &Entry) -> String {
     match (entry.section.as_str(), entry.variant) {
         ("", _) => "At the top".to_owned(),
         (section @ ("outputs.NAME.delivery" | "outputs.NAME.route"), _) => format!("`[{section}]`, for every output"),
+        (section @ ("outputs.NAME.auth" | "outputs.NAME.tls"), _) => format!("`[{section}]`, for every output that speaks HTTP (tls: syslog, too)"),
         (section, Some(variant)) => format!("`[{section}]` with `type = \"{variant}\"`"),
         (section, None) => format!("`[{section}]`"),
     }

@@ -109,7 +109,20 @@ fn describe(entry: &Entry, fields: &mut Map<String, Value>) {
 
 /// What `default.toml` says above a key.
 pub(super) fn comment_of(entry: &Entry) -> Option<String> {
-    commented_keys().into_iter().find(|key| key.is(entry)).map(|key| key.comment)
+    let keys = commented_keys();
+    let own = keys.iter().find(|key| key.is(entry));
+    let of_http = || keys.iter().find(|key| is_as_for_http(entry) && key.is(&Entry { variant: Some("http"), ..entry.clone() }));
+    own.or_else(of_http).map(|key| key.comment.clone())
+}
+
+/// Some keys and tables are the same for each type of output: `default.toml` explains them once, for http.
+pub(super) fn is_as_for_http(entry: &Entry) -> bool {
+    entry.variant != Some("http")
+        && match entry.section.as_str() {
+            "outputs.NAME.delivery" | "outputs.NAME.route" | "outputs.NAME.auth" | "outputs.NAME.tls" => true,
+            "outputs.NAME" => matches!(entry.key, "headers" | "compression"),
+            _ => false,
+        }
 }
 
 /// A key as it stands in `default.toml`.

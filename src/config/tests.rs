@@ -3,7 +3,7 @@
 use super::checked::{Config, Input};
 use super::key::Entry;
 use super::root::{self, Reading};
-use super::schema::{CommentedKey, commented_keys};
+use super::schema::{CommentedKey, commented_keys, is_as_for_http};
 use super::surroundings::Surroundings;
 use super::{DEFAULT_FILE, Loaded, Mistakes, keys};
 use crate::engine::Mode;
@@ -244,7 +244,7 @@ fn the_default_file_uncommented_is_a_configuration_without_mistakes() {
 fn the_default_file_has_each_key_explained_at_its_default_and_no_other() {
     // As the file says it: of a machine with nothing special, as root.
     let machine = FakeMachine { is_root: true, ..FakeMachine::default() }.variable("NODE_NAME", "localhost");
-    let entries: Vec<Entry> = keys(&machine).into_iter().filter(|entry| !is_table_of_every_output(entry)).collect();
+    let entries: Vec<Entry> = keys(&machine).into_iter().filter(|entry| !is_as_for_http(entry)).collect();
     let written: Vec<CommentedKey> = commented_keys().into_iter().filter(|key| key.key != "type").collect();
     let name = |section: &str, variant: Option<&str>, key: &str| format!("[{section}] ({}) {key}", variant.unwrap_or("-"));
     let known: BTreeSet<String> =

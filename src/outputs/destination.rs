@@ -13,6 +13,10 @@ pub enum Destination {
     File(FileOptions),
     /// NDJSON by HTTP POST.
     Http(HttpOptions),
+    /// A protocol of a log store, by HTTP POST.
+    Log(LogOptions),
+    /// Syslog over TCP or TLS.
+    Syslog(SyslogOptions),
     /// Alerts, and nothing else.
     Alert(super::alerts::AlertOptions),
 }
@@ -62,6 +66,71 @@ impl FileOptions {
     pub const fn new(path: PathBuf) -> Self {
         Self { path, rotate_bytes: 64 << 20, keep: 5, zstd: false }
     }
+}
+
+/// Settings of an output that speaks the protocol of a log store.
+#[derive(Debug)]
+pub struct LogOptions {
+    /// Where to and as whom; the URL without the path of the protocol.
+    pub http: HttpOptions,
+    /// Which protocol.
+    pub protocol: Protocol,
+}
+
+/// The protocols of log stores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Loki's push API.
+    Loki(super::encode::loki::Options),
+    /// Elasticsearch's and OpenSearch's bulk API.
+    Elasticsearch {
+        /// The data stream or index.
+        data_stream: String,
+    },
+    /// OpenTelemetry.
+    Otlp {
+        /// Also the names that the Collector's log deduplication uses.
+        log_dedup: bool,
+    },
+    /// VictoriaLogs' JSON lines.
+    VictoriaLogs {
+        /// The fields that make a stream.
+        stream_fields: Vec<String>,
+    },
+    /// ClickHouse's HTTP interface.
+    ClickHouse {
+        /// Database.
+        database: String,
+        /// Table.
+        table: String,
+    },
+    /// Datadog's log intake.
+    Datadog {
+        /// Tags of all records.
+        tags: Vec<(String, String)>,
+    },
+    /// Splunk's HTTP event collector.
+    Splunk {
+        /// The index; empty for the one of the token.
+        index: String,
+        /// The source type.
+        sourcetype: String,
+    },
+}
+
+/// Settings of a syslog output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyslogOptions {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// TLS; `None` for plain TCP.
+    pub tls: Option<TlsOptions>,
+    /// 0..=23.
+    pub facility: u8,
+    /// Longer messages are cut.
+    pub message_bytes_max: usize,
 }
 
 /// Settings of anything that speaks HTTP.

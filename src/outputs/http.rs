@@ -20,8 +20,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Most bytes of an answer that are read: enough for the reason, or for the item errors of a bulk request.
-pub const ANSWER_BYTES_MAX: usize = 64 << 10;
+/// Most bytes of an answer that are read: enough for the reason, or for an error for each of the 1,000 items of a bulk request.
+pub const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// How long the rest of an answer is waited for when its status has said everything.
 const REST_OF_ANSWER: Duration = Duration::from_secs(1);
@@ -68,6 +68,8 @@ pub struct HttpSender {
     /// State of the TLS files that the client was built from.
     files: Vec<Option<Stamp>>,
     read_answer: Option<ReadAnswer>,
+    /// A parameter of the URL that carries the idempotency key.
+    key_parameter: Option<&'static str>,
     /// A URL as people may see it.
     show: Show,
 }
@@ -137,8 +139,15 @@ impl HttpSender {
             delivery: delivery.clone(),
             client,
             read_answer,
+            key_parameter: None,
             show,
         })
+    }
+
+    /// The idempotency key of each request goes into this parameter of the URL, too, for receivers that read no header.
+    #[must_use]
+    pub fn with_key_parameter(self, name: &'static str) -> Self {
+        Self { key_parameter: Some(name), ..self }
     }
 
     async fn try_once(&mut self, request: &Request) -> Result<Outcome, Outcome> {
@@ -158,7 +167,11 @@ impl HttpSender {
         for (name, value) in &self.headers {
             headers.insert(name, value.clone());
         }
-        let post = self.client.post(self.url.clone()).headers(headers).body(body).send();
+        let mut url = self.url.clone();
+        if let Some(name) = self.key_parameter {
+            url.query_pairs_mut().append_pair(name, &request.idempotency_key);
+        }
+        let post = self.client.post(url).headers(headers).body(body).send();
         let deadline = clock::monotonic_in_tokio() + self.delivery.timeout;
         let response = tokio::time::timeout_at(deadline, post).await.map_err(|_| self.no_answer())?;
         let mut response = response.map_err(|error| {

@@ -2,16 +2,18 @@
 //! and the thread that writes to standard output ([`writer`]).
 //!
 //! Encoding is pure (bytes into a buffer). Knows nothing of inputs. Of the pipe's files only [`writer`] does I/O; the agent's outputs
-//! ([`start`]: [`stdout`], [`file`], [`http`]) send what is committed, under the policy of `delivery`.
+//! ([`start`]: [`stdout`], [`file`], [`http`], [`tcp`]) send what is committed, under the policy of `delivery`, in the forms of [`encode`].
 
 pub mod alerts;
 pub mod answer;
 pub mod destination;
+pub mod encode;
 pub mod escape;
 pub mod file;
 pub mod footer;
 pub mod http;
 pub mod json;
+pub mod protocol;
 pub mod record_json;
 pub mod route;
 mod start;
@@ -21,6 +23,7 @@ pub mod storm_record;
 pub mod storm_text;
 pub mod style;
 pub mod summary_line;
+pub mod tcp;
 pub mod text;
 pub mod timestamp;
 pub mod tls;

@@ -1,12 +1,16 @@
 //! Starts the outputs of the agent: each one an encoder, a sender and a task.
 
 use super::alerts;
-use super::destination::{Destination, HttpOptions, OutputOptions};
+use super::destination::{Destination, HttpOptions, LogOptions, OutputOptions, SyslogOptions};
+use super::encode::syslog::Syslog;
 use super::file::FileSender;
 use super::http::{HttpError, HttpSender};
+use super::protocol;
 use super::route::{RouteError, Router};
 use super::stdout::StreamSender;
+use super::tcp::TcpSender;
 use super::timestamp::rfc3339;
+use super::tls::TlsError;
 use crate::clock;
 use crate::delivery::task::{Ended, Setup, Stop};
 use crate::delivery::{self, Batches, Counters, Encoder, Ndjson, Outcome, Request, Sender};
@@ -29,6 +33,14 @@ pub enum OutputError {
         output: String,
         /// Why.
         source: Box<HttpError>,
+    },
+    /// TLS without HTTP.
+    #[error("output {output}: {source}")]
+    Tls {
+        /// Which one.
+        output: String,
+        /// Why.
+        source: TlsError,
     },
     /// Its route.
     #[error("output {output}: {source}")]
@@ -74,6 +86,15 @@ pub fn start(output: OutputOptions, links: Links) -> Result<JoinHandle<Ended>, O
             let sender = http_sender(name.clone(), options, &delivery)?;
             spawn(&name, delivery, router, Ndjson, sender, links, true)
         }
+        Destination::Log(options) => {
+            let records_max = delivery.batch_records_max.min(protocol::records_max(&options.protocol));
+            let (encoder, sender) = log_parts(name.clone(), options, &delivery)?;
+            spawn(&name, delivery::Options { batch_records_max: records_max, ..delivery }, router, encoder, sender, links, true)
+        }
+        Destination::Syslog(options) => {
+            let (encoder, sender) = syslog_parts(name.clone(), options, &delivery)?;
+            spawn(&name, delivery, router, encoder, sender, links, true)
+        }
         Destination::Alert(options) => alerts::start(&name, options, delivery, router, links)?,
     })
 }
@@ -88,6 +109,14 @@ pub async fn send_test(output: OutputOptions) -> Result<(String, Outcome), Outpu
         Destination::Stdout => send_one(Ndjson, StreamSender::new(STDOUT, std::io::stdout())).await,
         Destination::File(options) => send_one(Ndjson, FileSender::new(options)).await,
         Destination::Http(options) => send_one(Ndjson, http_sender(name, options, &delivery)?).await,
+        Destination::Log(options) => {
+            let (encoder, sender) = log_parts(name, options, &delivery)?;
+            send_one(encoder, sender).await
+        }
+        Destination::Syslog(options) => {
+            let (encoder, sender) = syslog_parts(name, options, &delivery)?;
+            send_one(encoder, sender).await
+        }
         Destination::Alert(options) => alerts::send_test(name, options, &delivery).await?,
     })
 }
@@ -106,6 +135,16 @@ async fn send_one(mut encoder: impl Encoder, mut sender: impl Sender) -> (String
 
 fn http_sender(output: String, options: HttpOptions, delivery: &delivery::Options) -> Result<HttpSender, OutputError> {
     HttpSender::new(options, delivery, None).map_err(|error| OutputError::Http { output, source: Box::new(error) })
+}
+
+fn log_parts(output: String, options: LogOptions, delivery: &delivery::Options) -> Result<(Box<dyn Encoder>, HttpSender), OutputError> {
+    protocol::parts(options, delivery).map_err(|error| OutputError::Http { output, source: Box::new(error) })
+}
+
+fn syslog_parts(output: String, options: SyslogOptions, delivery: &delivery::Options) -> Result<(Syslog, TcpSender), OutputError> {
+    let encoder = Syslog { facility: options.facility, message_bytes_max: options.message_bytes_max };
+    let sender = TcpSender::new(options, delivery).map_err(|source| OutputError::Tls { output, source })?;
+    Ok((encoder, sender))
 }
 
 pub(super) fn spawn<E: Encoder + 'static, S: Sender + 'static>(

@@ -10,12 +10,12 @@ use secrecy::SecretString;
 pub(super) const TYPE: OutputType = OutputType { word: "http", read };
 
 fn read(section: &mut Section<'_>) -> Option<Destination> {
-    read_http(section).map(Destination::Http)
+    read_http(section, "https://logs.example.com/ingest").map(Destination::Http)
 }
 
 /// The keys of everything that speaks HTTP.
-pub(super) fn read_http(section: &mut Section<'_>) -> Option<HttpOptions> {
-    let url = section.required_text("url", "https://logs.example.com/ingest", check_url);
+pub(super) fn read_http(section: &mut Section<'_>, example: &'static str) -> Option<HttpOptions> {
+    let url = section.required_text("url", example, check_url);
     let headers = section.map("headers", "X-Tenant = \"shop\"", true, check_header);
     let compression =
         section.choice("compression", &["none", "gzip", "zstd"], &[Compression::None, Compression::Gzip, Compression::Zstd], Compression::default());

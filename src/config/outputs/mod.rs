@@ -2,15 +2,23 @@
 
 mod alertmanager;
 mod auth;
+mod clickhouse;
+mod datadog;
 mod delivery;
-mod exec;
+mod elasticsearch;
 mod file;
 mod http;
-mod pagerduty;
+mod loki;
+mod otlp;
 mod route;
+mod splunk;
+mod exec;
+mod pagerduty;
 mod slack;
 mod stdout;
+mod syslog;
 mod tls;
+mod victorialogs;
 mod webhook;
 
 use super::reader::Section;
@@ -26,9 +34,17 @@ pub(super) struct OutputType {
 
 /// All types, by their words.
 pub(super) const TYPES: &[OutputType] = &[
+    clickhouse::TYPE,
+    datadog::TYPE,
+    elasticsearch::TYPE,
     file::TYPE,
     http::TYPE,
+    loki::TYPE,
+    otlp::TYPE,
+    splunk::TYPE,
     stdout::TYPE,
+    syslog::TYPE,
+    victorialogs::TYPE,
     // Alerts only.
     alertmanager::TYPE,
     webhook::TYPE,

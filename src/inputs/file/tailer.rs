@@ -9,7 +9,7 @@ use crate::inputs::event::{CHUNK_BYTES, Data, Event, Feeder, LostReason, Positio
 use crate::record::Place;
 use crate::time::UnixNanos;
 use rapidhash::v3::rapidhash_v3;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -63,6 +63,10 @@ struct Tailed {
     tail: Vec<u8>,
     /// A line longer than the limit is being handed on.
     is_inside_line: bool,
+    /// When its content changed, by the file system's word, when it was looked at last.
+    modified: (i64, i64),
+    /// By how much it had grown when it was looked at last.
+    gained: u64,
     /// When it last grew, was renamed or appeared.
     active_at: UnixNanos,
     /// Lines and bytes read, for the mean length.
@@ -202,16 +206,18 @@ impl Tailer {
             self.counters.errors.fetch_add(1, Relaxed);
             self.complain(&path, &format!("cannot be looked at: {error}"));
         }
-        let mut named = BTreeSet::new();
+        let mut named = HashSet::with_capacity(found.len());
         let mut new = Vec::new();
         let mut waiting = 0;
         for found in found {
             let id = FileId::of(&found.metadata);
-            if !named.insert(id) || self.is_unwanted(&found, now) {
-                continue;
+            if !named.insert(id) {
+                continue; // another name of the same file
             }
             if self.files.contains_key(&id) {
                 self.met_again(id, found, now);
+            } else if self.is_unwanted(&found, now) {
+                named.remove(&id);
             } else if self.files.len() + new.len() < self.options.files_max {
                 new.push((id, found));
             } else {
@@ -260,13 +266,15 @@ impl Tailer {
 
     fn met_again(&mut self, id: FileId, found: Found, now: UnixNanos) {
         let Some(file) = self.files.get_mut(&id) else { return };
-        if file.path != found.path {
+        // Of a file with several names the one it was met by counts while it leads there.
+        if file.path != found.path && !std::fs::metadata(&file.path).is_ok_and(|metadata| FileId::of(&metadata) == id) {
             self.counters.rotations_renamed.fetch_add(1, Relaxed);
             file.active_at = now;
             file.path = found.path;
         }
         file.is_named = true;
-        if found.metadata.len() != file.len {
+        let is_changed = file.len > 0 && modified(&found.metadata) != file.modified;
+        if found.metadata.len() != file.len || is_changed {
             file.active_at = now;
             // Its length is taken over when it is polled: shorter means truncated.
             if found.metadata.len() > file.len {
@@ -294,6 +302,8 @@ impl Tailer {
             head: rapidhash_v3(b""),
             tail: Vec::new(),
             is_inside_line: false,
+            modified: modified(&found.metadata),
+            gained: 0,
             active_at: now,
             lines: 0,
             bytes: 0,
@@ -438,6 +448,7 @@ impl Tailer {
         if file.len == 0 && file.file.is_none() {
             return Ok((0, true)); // nothing was ever in it
         }
+        let was_followed = file.file.is_some();
         let metadata = match file.open().and_then(File::metadata) {
             Ok(metadata) if FileId::of(&metadata) == id => metadata,
             // Its path leads to another file by now: the next look sorts that out.
@@ -457,9 +468,12 @@ impl Tailer {
         }
         if let Some(lost) = file.lost_by_truncation(&metadata) {
             self.counters.rotations_truncated.fetch_add(1, Relaxed);
+            // Nobody saw what was written after the last look: probably as much as before it.
+            let lost = lost.max(file.gained);
             self.begin_again(id, file, lost)?;
         }
-        file.len = metadata.len();
+        file.gained = if was_followed { metadata.len().saturating_sub(file.offset) } else { 0 };
+        (file.len, file.modified) = (metadata.len(), modified(&metadata));
         self.read(file, &metadata)
     }
 
@@ -618,8 +632,8 @@ impl Tailed {
         if metadata.len() < self.offset {
             return Some(unread);
         }
-        // A file that did not grow was not written anew, or to the same length: its time of change says so.
-        if self.tail.is_empty() || metadata.len() == self.offset {
+        // A file that did not grow may have been written anew to the same length: its time of change says so.
+        if self.tail.is_empty() || (metadata.len() == self.offset && modified(metadata) == self.modified) {
             return None;
         }
         let mut now = [0; TAIL_BYTES];
@@ -692,6 +706,10 @@ fn read_full_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize>
 fn age_key(found: &Found) -> (u32, i64, i64) {
     let restarts = pod(&found.path.to_string_lossy()).map_or(0, |pod| pod.restarts);
     (restarts, found.metadata.mtime(), found.metadata.mtime_nsec())
+}
+
+fn modified(metadata: &Metadata) -> (i64, i64) {
+    (metadata.mtime(), metadata.mtime_nsec())
 }
 
 fn nanos(duration: Duration) -> i64 {

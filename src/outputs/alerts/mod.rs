@@ -11,6 +11,8 @@ pub mod pagerduty;
 pub mod slack;
 mod start;
 pub mod template;
+#[cfg(test)]
+pub(super) mod testing;
 pub mod webhook;
 
 pub use options::{AlertOptions, AlertmanagerOptions, ClientOptions, ExecOptions, PagerdutyOptions, SlackOptions, WebhookOptions};

@@ -312,7 +312,7 @@ impl Section<'_> {
     /// Where a key would be right, if it is one of another table or of another type.
     fn elsewhere(&self, name: &str) -> Option<String> {
         let mine: Vec<&str> = self.path.split('.').collect();
-        let (mut types, mut tables) = (Vec::new(), Vec::new());
+        let (mut types, mut tables, mut has_own_table) = (Vec::new(), Vec::new(), false);
         for entry in super::keys(self.context.surroundings).into_iter().filter(|entry| entry.key == name && entry.key != "type") {
             let mut parts: Vec<&str> = entry.section.split('.').collect();
             if entry.variant.is_some() {
@@ -325,12 +325,16 @@ impl Section<'_> {
             if path == self.path {
                 types.push(format!("type = \"{}\"", entry.variant.unwrap_or_default()));
             } else if entry.variant.is_none() || entry.variant == self.variant {
+                has_own_table |= entry.variant.is_some();
                 tables.push(if path.is_empty() { "to the top of the file, above all tables".to_owned() } else { format!("into [{path}]") });
             }
         }
         match (&types[..], &tables[..]) {
             ([], []) => None,
+            // A table of this very input or output is nearer than another type.
             ([], tables) => Some(format!("it belongs {}", tables.join(" or "))),
+            (_, tables) if has_own_table => Some(format!("it belongs {}", tables.join(" or "))),
+            (types @ [_, _, _, ..], _) => Some(format!("it belongs to other types: {}", types.join(", ").replace("type = ", ""))),
             (types, _) => Some(format!("it belongs to {}", types.join(" and "))),
         }
     }

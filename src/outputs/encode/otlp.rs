@@ -62,7 +62,9 @@ impl Otlp {
             text_attribute(message, ATTRIBUTES, name, value);
         }
         text_attribute(message, ATTRIBUTES, "log.record.uid", &view.uid);
-        text_attribute(message, ATTRIBUTES, "squelch.stream", &view.stream);
+        if !view.stream.is_empty() {
+            text_attribute(message, ATTRIBUTES, "squelch.stream", &view.stream);
+        }
         for (name, value) in &view.rest {
             attribute(message, name, value);
         }

@@ -66,7 +66,9 @@ pub fn shown(encoder: &mut dyn Encoder) -> String {
     let mut text = format!("{}\n", encoder.content_type());
     let samples: Vec<Vec<Sample>> = std::iter::once(kinds()).chain(hostile().into_iter().map(|sample| vec![sample])).collect();
     for (at, some) in samples.iter().enumerate() {
-        let body = String::from_utf8_lossy(&encoded(encoder, some)).escape_debug().to_string().replace("\\\"", "\"").replace("\\n", "\n");
+        let body = String::from_utf8_lossy(&encoded(encoder, some)).into_owned();
+        let visible = |c: char| if "\n\"\\'".contains(c) { c.to_string() } else { c.escape_debug().to_string() };
+        let body: String = body.chars().map(visible).collect();
         let most = if at == 0 { usize::MAX } else { 400 };
         text.extend(body.chars().take(most));
         text.push_str(if body.chars().count() > most { " ...\n" } else { "\n" });

@@ -66,7 +66,9 @@ fn copied_and_truncated_fifty_times_a_second_it_counts_what_nobody_could_read() 
     }
     // The first line of a client is forwarded at once: when the last line has arrived, all gaps are known.
     writer.retry(7);
-    wait_until("the last line arrives", || receiver.records().iter().any(|record| record["body"].as_str().is_some_and(|body| body.contains("theta"))));
+    wait_until("the last line arrives", || {
+        receiver.records().iter().any(|record| record["body"].as_str().is_some_and(|body| body.contains("theta")))
+    });
     let lost = metric(metrics, "squelch_lines_lost_at_source_total").expect("metrics are served");
     assert_eq!(agent.stop(), Some(0), "{}", place.said());
     let read = place.lines_read();

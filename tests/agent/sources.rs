@@ -9,7 +9,12 @@ use std::path::Path;
 use std::process::Stdio;
 
 fn bodies(receiver: &Receiver) -> Vec<String> {
-    receiver.records().iter().filter(|record| record["event_name"].is_null()).map(|record| record["body"].as_str().unwrap_or_default().into()).collect()
+    receiver
+        .records()
+        .iter()
+        .filter(|record| record["event_name"].is_null())
+        .map(|record| record["body"].as_str().unwrap_or_default().into())
+        .collect()
 }
 
 /// A place where only the containers of the kubelet's directory are read.

@@ -344,7 +344,11 @@ impl Tailer {
     /// A file that the store knows: if it still is that file it is read on where it was left.
     fn go_on(&self, file: &mut Tailed, left: Left) {
         let len = file.len;
-        let is_same = file.open().and_then(|opened| left.is_of(opened, len));
+        let is_same = file.open().and_then(|opened| match FileId::of(&opened.metadata()?) == left.id() {
+            true => left.is_of(opened, len),
+            // It was renamed a moment ago: the next look finds its new name.
+            false => Err(io::ErrorKind::NotFound.into()),
+        });
         // It is opened again when there is something to read.
         let opened = file.file.take();
         match is_same {
@@ -366,10 +370,13 @@ impl Tailer {
                 self.counters.rotations_truncated.fetch_add(1, Relaxed);
             }
             Err(error) => {
-                self.counters.errors.fetch_add(1, Relaxed);
-                tracing::warn!("{}: cannot be read: {error}; it is tried again", file.path.display());
+                if error.kind() != io::ErrorKind::NotFound {
+                    self.counters.errors.fetch_add(1, Relaxed);
+                    tracing::warn!("{}: cannot be read: {error}; it is tried again", file.path.display());
+                }
                 (file.offset, file.generation, file.origin) = (left.offset, left.generation, left.origin);
                 (file.head_len, file.head) = (left.head_len, left.head);
+                file.stream = left.stream;
             }
         }
     }
@@ -452,12 +459,8 @@ impl Tailer {
         let was_followed = file.file.is_some();
         let metadata = match file.open().and_then(File::metadata) {
             Ok(metadata) if FileId::of(&metadata) == id => metadata,
-            // Its path leads to another file by now: the next look sorts that out.
-            Ok(_) => {
-                file.file = None;
-                return self.cannot_be_read(file);
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return self.cannot_be_read(file),
+            Ok(_) => return Ok(self.has_no_path(file, now)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(self.has_no_path(file, now)),
             Err(error) => {
                 self.counters.errors.fetch_add(1, Relaxed);
                 self.complain(&file.path.clone(), &format!("cannot be read: {error}; it is tried again"));
@@ -478,15 +481,14 @@ impl Tailer {
         self.read(file, &metadata)
     }
 
-    /// A file that is not there any more, with bytes that nobody has read.
-    fn cannot_be_read(&mut self, file: &mut Tailed) -> Result<(u64, bool), Stopped> {
-        let lost = file.len.saturating_sub(file.offset);
-        if lost > 0 {
-            self.feeder.send_blocking(Event::Lost { reason: LostReason::RotatedAway, lines: file.lines_in(lost), bytes: lost })?;
-            file.offset = file.len;
+    /// Its path leads nowhere, or to another file: it was renamed, which a look finds out, or it is gone, which time tells.
+    fn has_no_path(&mut self, file: &mut Tailed, now: UnixNanos) -> (u64, bool) {
+        file.file = None;
+        if std::mem::take(&mut file.is_named) {
+            file.active_at = now;
+            self.look_soon();
         }
-        file.is_named = false;
-        Ok((0, true))
+        (0, true)
     }
 
     /// The file was truncated, or written anew: another generation begins at 0.
@@ -589,15 +591,18 @@ impl Tailer {
     /// A file whose name is gone and that nobody writes to: its last line needs no end. Its position is kept for the case that it comes back.
     fn finish(&mut self, id: FileId, mut file: Tailed, now: UnixNanos) -> Result<(), Stopped> {
         let rest = file.len.saturating_sub(file.offset);
-        if rest > 0
-            && let Ok((opened, metadata)) = file.open().and_then(|opened| Ok((opened.try_clone()?, opened.metadata()?)))
-            && FileId::of(&metadata) == id
-        {
-            let mut bytes = vec![0; (rest as usize).min(self.options.line_bytes_max)];
-            let got = read_full_at(&opened, &mut bytes, file.offset).unwrap_or(0);
-            bytes.truncate(got);
-            if got > 0 {
-                self.hand_on(&mut file, &metadata, bytes, true)?;
+        if rest > 0 {
+            match file.open().and_then(|opened| Ok((opened.try_clone()?, opened.metadata()?))) {
+                Ok((opened, metadata)) if FileId::of(&metadata) == id => {
+                    let mut bytes = vec![0; (rest as usize).min(self.options.line_bytes_max)];
+                    let got = read_full_at(&opened, &mut bytes, file.offset).unwrap_or(0);
+                    bytes.truncate(got);
+                    if got > 0 {
+                        self.hand_on(&mut file, &metadata, bytes, true)?;
+                    }
+                }
+                // No path leads to it any more, and nobody has read it.
+                _ => self.feeder.send_blocking(Event::Lost { reason: LostReason::RotatedAway, lines: file.lines_in(rest), bytes: rest })?,
             }
         }
         self.left.insert(id, (file.left(id), now.plus(nanos(REMEMBERED_FOR))));

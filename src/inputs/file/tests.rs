@@ -537,6 +537,19 @@ fn few_descriptors_are_enough_for_many_files() {
 }
 
 #[test]
+fn a_file_renamed_before_it_could_be_opened_is_looked_for_at_once() {
+    let mut bench = Bench::new(|options| options.open_files_max = 1);
+    bench.append("a.log", "a\n").append("b.log", "b\n");
+    bench.turn();
+    bench.append("b.log", "more\n").rename("b.log", "b.log.1").append("b.log", "new\n");
+    // No time passes: the first turn misses it, so the second one looks.
+    bench.one_turn();
+    bench.one_turn();
+    assert!(bench.all().contains("b\nmore\nnew\n"), "{}", bench.all());
+    assert_eq!(bench.lost, 0);
+}
+
+#[test]
 fn one_storming_file_takes_turns_with_the_quiet_ones() {
     let mut bench = Bench::new(|options| options.turn_bytes = 64 << 10);
     bench.append("a-storm.log", "retrying in 0 ms\n".repeat(100_000)).append("quiet.log", "help\n");

@@ -1,8 +1,8 @@
 //! `type = "alertmanager"`: alerts to all members of an Alertmanager cluster.
 
+use super::OutputType;
 use super::http::check_url;
 use super::webhook::read_client;
-use super::OutputType;
 use crate::config::key::text_literal;
 use crate::config::reader::Section;
 use crate::outputs::alerts::{AlertOptions, AlertmanagerOptions};

@@ -63,13 +63,7 @@ macro_rules! with_parts {
 }
 
 /// Starts an output for alerts.
-pub fn start(
-    name: &str,
-    options: AlertOptions,
-    delivery: delivery::Options,
-    router: Router,
-    links: Links,
-) -> Result<JoinHandle<Ended>, OutputError> {
+pub fn start(name: &str, options: AlertOptions, delivery: delivery::Options, router: Router, links: Links) -> Result<JoinHandle<Ended>, OutputError> {
     Ok(with_parts!(name, options, &delivery, |encoder, sender, records_max| {
         let delivery = delivery::Options { batch_records_max: records_max, ..delivery.clone() };
         spawn(name, delivery, router, encoder, sender, links, true)

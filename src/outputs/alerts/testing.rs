@@ -3,8 +3,8 @@
 use crate::delivery::Encoder;
 use crate::outputs::json::JsonEncoder;
 use crate::outputs::storm_record::tests::storm;
-use crate::storm::{AlertLevel, StormEvent, StormReport};
 use crate::store::{Record, RecordKind};
+use crate::storm::{AlertLevel, StormEvent, StormReport};
 use crate::time::SECOND;
 use serde_json::Value;
 
@@ -46,13 +46,10 @@ pub fn over() -> Vec<u8> {
 
 /// Text of a log that means harm.
 pub fn hostile() -> Vec<u8> {
-    let evil = "<!channel> & <https://evil.example|click> ```x``` `y` \"},{\"a\":\" \\ \u{1b}[2J \u{202e} \u{0} é漢🙂\t<@U1> {class}".to_owned() + &"<".repeat(20_000);
-    let fingerprint = crate::fingerprint::Fingerprint::new(
-        crate::record::Severity::Error,
-        &*evil,
-        crate::record::Class::Retry,
-        crate::record::ClassSource::Guess,
-    );
+    let evil = "<!channel> & <https://evil.example|click> ```x``` `y` \"},{\"a\":\" \\ \u{1b}[2J \u{202e} \u{0} é漢🙂\t<@U1> {class}".to_owned()
+        + &"<".repeat(20_000);
+    let fingerprint =
+        crate::fingerprint::Fingerprint::new(crate::record::Severity::Error, &*evil, crate::record::Class::Retry, crate::record::ClassSource::Guess);
     let report = StormReport { id: crate::storm::StormId(1), fingerprints: vec![fingerprint.into()], targets: vec![(evil, 1)], ..storm() };
     record(&StormEvent::Firing(Box::new(report)))
 }

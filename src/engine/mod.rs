@@ -421,7 +421,7 @@ impl Engine {
 
     /// The lines that were read and neither forwarded nor put into a window: (stream, bytes with line ends, lines, place of the first).
     /// Fed again to a new engine in this order they stand where they stood.
-    pub fn held(&self, each: &mut dyn FnMut(StreamId, &[u8], u32, Place)) {
+    pub fn held(&self, each: &mut impl FnMut(StreamId, &[u8], u32, Place)) {
         for index in &self.waiting {
             self.streams[*index as usize].lanes.each_open(|raw, lines, place| each(StreamId(*index), raw, lines, place));
         }

@@ -278,9 +278,12 @@ fn together(outcomes: Vec<Outcome>) -> Outcome {
     outcomes.into_iter().min_by_key(hope).unwrap_or(Outcome::Gone { words: "there is no member".into() })
 }
 
+/// A future, and what it gave once it was done.
+type Waiting<F> = (Pin<Box<F>>, Option<<F as Future>::Output>);
+
 /// Waits for all at once.
 async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut waiting: Vec<(Pin<Box<F>>, Option<F::Output>)> = futures.map(|future| (Box::pin(future), None)).collect();
+    let mut waiting: Vec<Waiting<F>> = futures.map(|future| (Box::pin(future), None)).collect();
     let done = poll_fn(|context| {
         let mut is_done = true;
         for (future, output) in &mut waiting {

@@ -60,7 +60,11 @@ pub fn endpoint(url: &str, path: &str, parameters: &[(&str, &str)]) -> String {
 /// At most so many bytes of a text, whole characters.
 #[must_use]
 pub fn cut(text: &str, bytes_max: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes_max)]
+    let mut end = bytes_max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// A name of letters, digits and `_`, as labels must be: `k8s.namespace.name` is `k8s_namespace_name`.

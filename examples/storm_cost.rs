@@ -33,6 +33,7 @@ fn main() {
                 fingerprint: &known[which],
                 index: FingerprintIndex(which as u32),
                 stream: StreamId((n % instances.max(1)) as u32),
+                place: squelch::record::Place::default(),
                 arrival: at,
                 working: at,
                 event: None,

@@ -253,6 +253,20 @@ fn a_stream_that_is_retired_leaves_nothing_open_and_its_place_to_another() {
 }
 
 #[test]
+fn containers_that_an_input_sees_restart_are_a_crash_loop() {
+    let mut engine = Engine::new(Options { reference: START, ..Options::default() });
+    let mut out = Out::default();
+    let stream = engine.open_stream("shop/orders-0/app", false, true);
+    for restarts in 1..8 {
+        let now = START.plus(i64::from(restarts) * 40 * SECOND);
+        engine.wake(now, &mut out);
+        engine.restarted(stream, restarts, now, &mut out);
+    }
+    assert!(out.rows.iter().any(|row| row == "[storm: container restarted <num> times]"), "{:?}", out.rows);
+    assert_eq!(engine.accounting().read, 0);
+}
+
+#[test]
 fn lines_that_wait_for_the_end_of_their_record_can_be_fed_to_another_engine() {
     let trace = "2026-11-23T10:00:00Z ERROR c.e.Job - job failed\n\tat c.e.Job.run(Job.java:1)\n";
     let mut bench = Bench::new(Options::default());

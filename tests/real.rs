@@ -152,7 +152,8 @@ impl Running {
             bytes_per_second_max: 1 << 20,
             ..delivery::Options::default()
         };
-        let options = OutputOptions { name: name.into(), destination: Destination::Log(LogOptions { http, protocol }), route: Route::default(), delivery };
+        let options =
+            OutputOptions { name: name.into(), destination: Destination::Log(LogOptions { http, protocol }), route: Route::default(), delivery };
         let batches = Memory(records(start));
         let (news, news_there) = watch::channel(BatchNumber(batches.0.len() as i64));
         let (stop, stop_there) = watch::channel(Stop::Run);

@@ -200,7 +200,7 @@ fn table<'a>(head: &str, rows: impl Iterator<Item = (&'a str, &'a Group)>) -> St
 pub fn detection(seed: u64, runs: u64) -> Detection {
     let mut all = Detection { damages: vec![Group::default(); DAMAGES.len()], policies: vec![Group::default(); 8], ..Detection::default() };
     for round in 0..runs {
-        for damage in 0..DAMAGES.len() {
+        for (damage, _) in DAMAGES.iter().enumerate() {
             for (f, format) in FORMATS.into_iter().enumerate() {
                 for (p, (name, policy, lock_step)) in storming().into_iter().enumerate() {
                     let number = ((round * 7 + damage as u64) * 7 + f as u64) * 8 + p as u64;
@@ -359,7 +359,7 @@ fn verdicts(run: &Run) -> [Option<Verdict>; 2] {
 pub fn diagnosis(seed: u64, runs: u64) -> Diagnosis {
     let mut all = Diagnosis { damages: vec![Default::default(); DAMAGES.len()], ..Diagnosis::default() };
     for round in 0..runs {
-        for damage in 0..DAMAGES.len() {
+        for (damage, _) in DAMAGES.iter().enumerate() {
             for (f, format) in FORMATS.into_iter().chain([Format::Bare]).enumerate() {
                 for (p, Truth { policy, said: truth, jitter, lockstep }) in policies().into_iter().enumerate() {
                     let number = ((round * 7 + damage as u64) * 8 + f as u64) * 9 + p as u64;

@@ -48,6 +48,8 @@ pub(super) struct Life {
     /// Answered when input is over and committed.
     drained: oneshot::Receiver<()>,
     gives_up_inputs: Arc<AtomicBool>,
+    /// The configuration that was read last is in force.
+    reload_is_ok: Arc<AtomicBool>,
     engine: std::thread::JoinHandle<Store>,
     /// Serves until it is dropped.
     _server: http::Server,
@@ -81,6 +83,7 @@ impl Life {
         let (news_sender, news) = watch::channel(newest);
         let (drained_sender, drained) = oneshot::channel();
         let gives_up_inputs = Arc::<AtomicBool>::default();
+        let reload_is_ok = Arc::new(AtomicBool::new(true));
         let inputs = Inputs::start(&config, &positions, feeder).await?;
         let config_inputs = config.inputs.len();
         let server = http::serve(
@@ -118,6 +121,7 @@ impl Life {
                 directory: config.store.directory.clone(),
                 store_bytes_max: config.store.bytes_max,
                 reload: ReloadStatus { is_ok: true, succeeded_at: now },
+                reload_is_ok: Arc::clone(&reload_is_ok),
                 watchdog: systemd::watchdog(),
                 queues: Vec::new(),
                 queues_at: None,
@@ -127,7 +131,7 @@ impl Life {
         let engine = std::thread::Builder::new().name("engine".into()).spawn(move || thread.run(&runtime)).map_err(AgentError::Runtime)?;
         systemd::ready(&format!("{config_inputs} inputs, {} outputs", outputs.counters.len()));
         tracing::info!("squelch {} runs on {} inputs and {} outputs", env!("CARGO_PKG_VERSION"), config_inputs, outputs.counters.len());
-        Ok(Self { content_hash, reload_every, stop_within, inputs, outputs, drained, gives_up_inputs, engine, _server: server })
+        Ok(Self { content_hash, reload_every, stop_within, inputs, outputs, drained, gives_up_inputs, reload_is_ok, engine, _server: server })
     }
 
     /// Runs until a signal, another configuration, or the end of all input; then ends everything in order.
@@ -138,8 +142,9 @@ impl Life {
             tokio::select! {
                 told = signals.next() => match told {
                     Told::Stop => break Ending::Stopped,
-                    Told::Reload => if let Some(next) = reload(path) {
-                        break Ending::Reload(next);
+                    Told::Reload => match reload(path) {
+                        Some(next) => break Ending::Reload(next),
+                        None => self.reload_is_ok.store(false, Ordering::Relaxed),
                     },
                 },
                 _ = look.tick(), if !self.reload_every.is_zero() => {
@@ -148,8 +153,9 @@ impl Life {
                         continue;
                     }
                     self.content_hash = hash;
-                    if let Some(next) = reload(path) {
-                        break Ending::Reload(next);
+                    match reload(path) {
+                        Some(next) => break Ending::Reload(next),
+                        None => self.reload_is_ok.store(false, Ordering::Relaxed),
                     }
                     sources = sources.clone();
                 },

@@ -13,8 +13,8 @@ use crate::time::{SECOND, UnixNanos};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Records are committed early when so many bytes of them wait: 4 MiB, so that memory is bounded by what is read in a moment.
-const WAITING_BYTES_MAX: usize = 4 << 20;
+/// Records are committed early when so many bytes of them wait: 1 MiB, one batch. Each copy on the way (packed, unpacked, sent) is as large.
+const WAITING_BYTES_MAX: usize = 1 << 20;
 /// A stream with held lines of the last run waits so long for its input to come back, ns.
 const ORPHAN_WAIT_NS: i64 = 60 * SECOND;
 
@@ -173,7 +173,13 @@ impl Pipeline {
         self.is_dirty = true;
         match event {
             Event::Opened { stream, info, is_backlog } => {
-                self.open_stream(Some(stream), &info, is_backlog);
+                let before = self.streams.get(stream).and_then(|stream| stream.info.restarts);
+                let id = self.open_stream(Some(stream), &info, is_backlog);
+                if let (Some(before), Some(restarts)) = (before, info.restarts)
+                    && restarts > before
+                {
+                    self.engine.restarted(id, restarts, now, &mut self.out);
+                }
             }
             Event::Data(data) => self.data(data),
             Event::CaughtUp(stream) => {

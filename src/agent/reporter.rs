@@ -10,6 +10,8 @@ use crate::telemetry::systemd::Watchdog;
 use crate::telemetry::{Publisher, Status, systemd};
 use crate::time::UnixNanos;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// The queues are counted this often: it reads a row per batch.
@@ -22,6 +24,8 @@ pub(super) struct Reporter {
     pub directory: PathBuf,
     pub store_bytes_max: u64,
     pub reload: ReloadStatus,
+    /// False once a configuration was read that is wrong.
+    pub reload_is_ok: Arc<AtomicBool>,
     pub watchdog: Option<Watchdog>,
     pub queues: Vec<QueueStatus>,
     pub queues_at: Option<Instant>,
@@ -83,7 +87,7 @@ impl Reporter {
                 dropped: committing.dropped,
                 replaced: committing.recreated,
             },
-            reload: self.reload,
+            reload: ReloadStatus { is_ok: self.reload_is_ok.load(Ordering::Relaxed), ..self.reload },
         };
         self.publisher.publish(status);
     }

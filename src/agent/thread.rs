@@ -123,6 +123,7 @@ impl EngineThread {
             clock::monotonic() + Duration::from_nanos(wait.unsigned_abs())
         });
         let is_blocked = self.pipeline.is_blocked();
+        // What is dirty waits for its commit; without anything to commit the loop turns for its beat.
         let until = if self.pipeline.is_dirty() || is_blocked { commit_at } else { clock::monotonic() + BEAT };
         let until = wakeup.filter(|_| !is_blocked).map_or(until, |wakeup| wakeup.min(until)).min(clock::monotonic() + BEAT);
         tokio::select! {
@@ -157,7 +158,8 @@ impl EngineThread {
     fn commit(&mut self, committing: &mut Committing, is_stopping: bool) -> Duration {
         if !self.pipeline.is_dirty() {
             self.reporter.publish(&mut self.pipeline, committing, is_stopping);
-            return self.commit_every;
+            // The next thing that happens need not wait: it has been quiet for as long as a commit waits.
+            return Duration::ZERO;
         }
         let started = clock::monotonic();
         let wait = match self.pipeline.commit(&mut self.store) {

@@ -4,16 +4,13 @@ use super::error::tell;
 use crate::collapse::summary::Summary;
 use crate::engine::{Engine, Forwarded, Sink};
 use crate::outputs::Output;
+use crate::outputs::alerts::exec::run;
 use crate::outputs::json::push_line;
 use crate::outputs::storm_record::StormRecord;
 use crate::record::StreamId;
 use crate::storm::{AlertLevel, Burst, StormEvent, StormId};
 use crate::time::UnixNanos;
 use std::collections::BTreeSet;
-use std::io::{self, Write};
-use std::os::fd::AsFd;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -136,51 +133,13 @@ fn work(command: &str, alerts: &Mutex<Receiver<Alert>>, shared: &Shared) {
         match next {
             Ok(alert) if shared.is_given_up.load(Ordering::Relaxed) => shared.failed(alert.storm, "squelch ended"),
             Ok(alert) => {
-                if let Err(why) = deliver(command, alert.record, shared) {
-                    shared.failed(alert.storm, &why);
+                if let Err(why) = run(command, alert.record, RUN_MAX, &shared.is_given_up) {
+                    shared.failed(alert.storm, &why.to_string());
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-    }
-}
-
-/// Runs the command once. The error says why it did not work.
-fn deliver(command: &str, record: Vec<u8>, shared: &Shared) -> Result<(), String> {
-    let cannot = |error: io::Error| format!("cannot run sh: {error}");
-    // What it prints must not get between the survivors.
-    let stdout = io::stderr().as_fd().try_clone_to_owned().map_or_else(|_| Stdio::null(), Stdio::from);
-    // A group of its own: Ctrl-C at the terminal ends the pipe, not the alert; and all of it can be ended.
-    let mut child = Command::new("sh").arg("-c").arg(command).stdin(Stdio::piped()).stdout(stdout).process_group(0).spawn().map_err(cannot)?;
-    // A command that does not read its stdin must not hold us up; one that does not want it is none of our business.
-    let mut stdin = child.stdin.take();
-    let writer = thread::Builder::new().name("alert-record".into()).spawn(move || stdin.as_mut().map(|stdin| stdin.write_all(&record)));
-    let status = wait(&mut child, shared);
-    drop(writer);
-    match status.map_err(cannot)? {
-        Some(status) if status.success() => Ok(()),
-        Some(status) => Err(format!("it ended with {status}")),
-        None if shared.is_given_up.load(Ordering::Relaxed) => Err("it was still running when squelch ended".into()),
-        None => Err(format!("it ran longer than {} s and was ended", RUN_MAX.as_secs())),
-    }
-}
-
-/// Waits for the child; `None` when its time was over.
-fn wait(child: &mut Child, shared: &Shared) -> io::Result<Option<ExitStatus>> {
-    let deadline = crate::clock::monotonic() + RUN_MAX;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
-        }
-        if crate::clock::monotonic() >= deadline || shared.is_given_up.load(Ordering::Relaxed) {
-            // The whole group: `sh` alone would leave its children behind.
-            let _ = Command::new("sh").arg("-c").arg(format!("kill -KILL -{}", child.id())).stderr(Stdio::null()).status();
-            child.kill()?;
-            child.wait()?;
-            return Ok(None);
-        }
-        thread::sleep(LOOK);
     }
 }
 

@@ -1,11 +1,15 @@
-//! `squelch check`: is the configuration right, and would it work on this machine? Starts nothing, sends nothing, changes nothing.
+//! `squelch check`: is the configuration right, and would it work on this machine? Starts nothing and changes nothing, and sends nothing
+//! but, with `--send-test`, one harmless record per output.
 
 use super::config::ConfigFile;
 use super::error::{Exit, Failure, tell};
 use super::print;
 use crate::config::{self, Config, Input, Mistakes, Surroundings, ThisMachine};
+use crate::delivery::Outcome;
 use crate::inputs::open::plain;
 use crate::inputs::{file, journald, syslog};
+use crate::outputs;
+use crate::outputs::alerts::AlertOptions;
 use crate::outputs::destination::{Auth, Destination, HttpOptions, OutputOptions, SyslogOptions};
 use crate::outputs::tls::client_config;
 use crate::store::{Status, StoreError};
@@ -22,6 +26,9 @@ pub struct CheckArguments {
     /// Which configuration.
     #[command(flatten)]
     pub file: ConfigFile,
+    /// Also send one harmless test record to each output, and say what the receiver answers
+    #[arg(long)]
+    pub send_test: bool,
 }
 
 /// How a part would do.
@@ -41,6 +48,8 @@ struct Findings {
     text: String,
     warnings: usize,
     failures: usize,
+    /// Whether test records are sent: what becomes of them is then told in place of "nothing was sent".
+    sends: bool,
 }
 
 impl Findings {
@@ -58,11 +67,12 @@ impl Findings {
 
 /// Runs the command: 78 when the configuration is wrong, 1 when it would not work here.
 pub fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
-    let loaded = match config::load(arguments.file.config.as_deref()) {
+    let mut loaded = match config::load(arguments.file.config.as_deref()) {
         Ok(loaded) => loaded,
         Err(mistakes) => return Ok(tell_mistakes(&mistakes)),
     };
-    let mut findings = Findings::default();
+    let mut findings = Findings { sends: arguments.send_test, ..Findings::default() };
+    let outputs = std::mem::take(&mut loaded.config.outputs);
     let config = &loaded.config;
     let file = config.path.as_ref().map_or_else(|| "no file, the defaults".to_owned(), |path| path.display().to_string());
     findings.note(Verdict::Fine, "configuration", file);
@@ -74,12 +84,15 @@ pub fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
     for input in &config.inputs {
         check_input(input, is_running, &mut findings);
     }
-    for output in &config.outputs {
+    for output in &outputs {
         check_output(output, &mut findings);
+    }
+    if arguments.send_test {
+        send_tests(outputs, &mut findings)?;
     }
     check_listener("telemetry.listen", config.telemetry.listen, is_running, &mut findings);
     check_listener("telemetry.api_listen", config.telemetry.api_listen, is_running, &mut findings);
-    let Findings { mut text, warnings, failures } = findings;
+    let Findings { mut text, warnings, failures, .. } = findings;
     let _ = match (failures, warnings) {
         (0, 0) => writeln!(text, "\neverything is fine"),
         (0, _) => writeln!(text, "\nit would work; {warnings} to look at"),
@@ -317,10 +330,16 @@ fn check_output(output: &OutputOptions, findings: &mut Findings) {
             Ok(()) => findings.note(Verdict::Fine, &what, format!("{host}:{port}, nothing was sent")),
             Err(error) => findings.note(Verdict::Failed, &what, error.to_string()),
         },
+        Destination::Alert(options) => check_alert(&what, options, findings),
     }
 }
 
 fn check_http(what: &str, options: &HttpOptions, findings: &mut Findings) {
+    check_client(what, options, &options.url, findings);
+}
+
+/// `shown`: the URL, as far as people may see it.
+fn check_client(what: &str, options: &HttpOptions, shown: &str, findings: &mut Findings) {
     let before = findings.failures;
     if options.url.starts_with("https:")
         && let Err(error) = client_config(&options.tls)
@@ -332,9 +351,44 @@ fn check_http(what: &str, options: &HttpOptions, findings: &mut Findings) {
     {
         findings.note(Verdict::Failed, what, format!("cannot read {}: {}", path.display(), plain(&error)));
     }
-    if findings.failures == before {
-        findings.note(Verdict::Fine, what, format!("{}, nothing was sent", options.url));
+    if findings.failures == before && !findings.sends {
+        findings.note(Verdict::Fine, what, format!("{shown}, nothing was sent"));
     }
+}
+
+fn check_alert(what: &str, options: &AlertOptions, findings: &mut Findings) {
+    match options {
+        AlertOptions::Alertmanager(options) => {
+            for url in &options.urls {
+                check_http(what, &options.client.http(url), findings);
+            }
+        }
+        AlertOptions::Webhook(options) => check_client(what, &options.client.http_secret(&options.url), "a webhook", findings),
+        AlertOptions::Slack(options) => check_client(what, &options.client.http_secret(&options.url), "a chat room", findings),
+        AlertOptions::Pagerduty(options) => check_http(what, &options.client.http(&options.url), findings),
+        AlertOptions::Exec(_) if findings.sends => {}
+        AlertOptions::Exec(_) => findings.note(Verdict::Fine, what, "a command, which was not run"),
+    }
+}
+
+/// One record to each output, one after the other.
+fn send_tests(outputs: Vec<OutputOptions>, findings: &mut Findings) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Failure, format!("cannot start: {error}")))?;
+    for output in outputs {
+        let what = format!("outputs.{}", output.name);
+        match runtime.block_on(outputs::send_test(output)) {
+            Ok((target, Outcome::Delivered { status: 0 })) => findings.note(Verdict::Fine, &what, format!("{target} took the test record")),
+            Ok((target, Outcome::Delivered { status })) => {
+                findings.note(Verdict::Fine, &what, format!("{target} took the test record (status {status})"));
+            }
+            Ok((target, outcome)) => findings.note(Verdict::Failed, &what, format!("{target} did not take the test record: {outcome}")),
+            Err(error) => findings.note(Verdict::Failed, &what, error.to_string()),
+        }
+    }
+    Ok(())
 }
 
 fn check_listener(what: &str, address: Option<SocketAddr>, is_running: bool, findings: &mut Findings) {

@@ -317,7 +317,7 @@ fn mistakes_in_rules_are_told_with_those_of_the_file() {
     std::fs::write(folder.path().join("mine.toml"), "technology = \"x\"\ndescription = \"y\"\n[[rule]]\nid = \"x.y\"\nclass = \"retyr\"\n").unwrap();
     let file = folder.path().join("squelch.toml");
     std::fs::write(&file, format!("nod = \"x\"\n[rules]\ndir = \"{}\"\n", folder.path().display())).unwrap();
-    let told = super::load(Some(&file)).err().expect("two files are wrong").to_string();
+    let told = super::load(Some(&file)).expect_err("two files are wrong").to_string();
     assert!(told.contains("squelch.toml:1:1: nod: unknown key; did you mean `node`?"), "{told}");
     assert!(told.contains("mine.toml:5:1: rule `x.y`: `class` is `retyr`"), "{told}");
 }

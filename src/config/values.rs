@@ -313,12 +313,22 @@ impl<'s> Section<'s> {
 
     /// A secret that may be missing.
     pub fn secret(&mut self, key: &'static str) -> Option<SecretString> {
+        self.secret_that(key, Need::Optional, |_| Ok(()))
+    }
+
+    /// A secret that must be there and that `check` accepts; what `check` says must not show it.
+    pub fn required_secret(&mut self, key: &'static str, check: impl Fn(&str) -> Result<(), String>) -> Option<SecretString> {
+        self.secret_that(key, Need::Required, check)
+    }
+
+    fn secret_that(&mut self, key: &'static str, need: Need<SecretString>, check: impl Fn(&str) -> Result<(), String>) -> Option<SecretString> {
         let span = self.span_of(key);
         let path = self.path_of(key);
         let context = self.context;
         let parse = |raw| match raw {
             Raw::Text { text, .. } if text.text.is_empty() => Err("is empty; delete the key or give the secret".to_owned()),
             Raw::Text { text, .. } => {
+                check(&text.text)?;
                 if !text.is_interpolated {
                     context.note_literal_secret(&span, &path);
                 }
@@ -326,7 +336,7 @@ impl<'s> Section<'s> {
             }
             _ => Ok(None),
         };
-        self.read(key, Kind::Secret, Need::Optional, parse, |_| HIDDEN.to_owned())
+        self.read(key, Kind::Secret, need, parse, |_| HIDDEN.to_owned())
     }
 
     /// Texts by name: headers, labels.

@@ -4,6 +4,7 @@ use super::outcome::Outcome;
 use crate::store::Record;
 use sha2::{Digest, Sha256};
 use std::future::Future;
+use tokio::time::Instant;
 
 /// Records to the bytes of one request. Pure: the same records give the same bytes.
 pub trait Encoder: Send {
@@ -32,6 +33,14 @@ pub trait Sender: Send {
     fn target(&self) -> &str;
     /// Sends a request and waits for the answer.
     fn send(&mut self, request: &Request) -> impl Future<Output = Outcome> + Send;
+    /// When [`remind`](Self::remind) is due, while there is nothing to send. Most receivers need no reminding.
+    fn remind_at(&self) -> Option<Instant> {
+        None
+    }
+    /// Tells the receiver once more what it would forget: alerts that still fire. Once, whatever comes of it.
+    fn remind(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 }
 
 /// The records as they stand, one a line.

@@ -225,6 +225,13 @@ impl<E: Encoder, S: Sender> Task<E, S> {
                 None => std::future::pending().await,
             }
         };
+        let reminder = self.sender.remind_at();
+        let reminder_due = async {
+            match reminder {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             news = self.news.changed() => if news.is_err() {
                 // Nothing new will ever come.
@@ -232,6 +239,10 @@ impl<E: Encoder, S: Sender> Task<E, S> {
             },
             () = changed(&mut self.stop) => {}
             () = hold => {}
+            () = reminder_due => tokio::select! {
+                () = self.sender.remind() => {}
+                () = asked_to_end_now(&mut self.stop) => return Err(Ended::Stopped),
+            },
         }
         Ok(())
     }

@@ -148,7 +148,6 @@ fn a_storm_of_a_million_records_fits_its_budget() {
         });
     }
     // 8.5 KB for a fingerprint, of which the detector has one.
-    println!("{}", diagnosis.bytes());
     assert!(diagnosis.bytes() <= 7680, "{} bytes", diagnosis.bytes());
     assert_eq!(diagnosis.instances().0.abs_diff(100) * 5 / 100, 0, "{:?}", diagnosis.instances());
 }

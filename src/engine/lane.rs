@@ -19,7 +19,6 @@ pub(super) type JoinedPart = (Part, Arc<Fingerprint>);
 /// One writer inside a stream.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
-    key: u64,
     used: u64,
     /// A record that waits for its continuation lines.
     pub held: Option<Held>,
@@ -74,27 +73,36 @@ pub(super) struct PartialLine {
 #[derive(Debug)]
 pub(super) struct Lanes {
     lanes: Vec<Lane>,
+    /// Their writers, side by side: they are searched for each line.
+    keys: Vec<u64>,
     clock: u64,
 }
 
 impl Lanes {
     pub(super) fn new() -> Self {
-        Self { lanes: vec![Lane::default()], clock: 0 }
+        Self { lanes: Vec::new(), keys: Vec::new(), clock: 0 }
     }
 
     /// The lane of `key`, and another lane's index that must be cleared first when there are too many.
     #[inline]
     pub(super) fn find(&mut self, key: u64) -> LaneIndex {
+        if self.lanes.is_empty() {
+            // Made when the first line comes, and one only: most files of a node are silent, and most of the others have one writer.
+            self.lanes.reserve_exact(1);
+            self.lanes.push(Lane::default());
+            self.keys.push(0);
+        }
         if key == 0 {
             return LaneIndex::There(0);
         }
         self.clock += 1;
-        if let Some(index) = self.lanes.iter().position(|lane| lane.key == key) {
+        if let Some(index) = self.keys.iter().position(|known| *known == key) {
             self.lanes[index].used = self.clock;
             return LaneIndex::There(index);
         }
         if self.lanes.len() < LANES_MAX {
-            self.lanes.push(Lane { key, used: self.clock, ..Lane::default() });
+            self.lanes.push(Lane { used: self.clock, ..Lane::default() });
+            self.keys.push(key);
             return LaneIndex::There(self.lanes.len() - 1);
         }
         // Lane 0 is for lines that name no writer; it stays.
@@ -104,7 +112,8 @@ impl Lanes {
 
     /// Gives a cleared lane to another writer.
     pub(super) fn reuse(&mut self, index: usize, key: u64) {
-        self.lanes[index] = Lane { key, used: self.clock, ..Lane::default() };
+        self.lanes[index] = Lane { used: self.clock, ..Lane::default() };
+        self.keys[index] = key;
     }
 
     #[inline]

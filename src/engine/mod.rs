@@ -19,7 +19,7 @@ use crate::fingerprint::{Fingerprint, trace};
 use crate::framing::join::{JoinState, Part, Role};
 use crate::framing::lines::{Cut, LineSplitter, RawLine};
 use crate::occurrence::Occurrence;
-use crate::record::{FingerprintIndex, Place, StreamId};
+use crate::record::{Class, ClassSource, FingerprintIndex, Place, Severity, StreamId};
 use crate::scan::{Scanner, Word};
 use crate::secrets;
 use crate::storm::{Burst, Diagnosed, StormEvent, StormReport, StormsState};
@@ -129,6 +129,9 @@ pub struct TemplateRow {
     pub streams: u32,
 }
 
+/// What a restart that an input knows of is called in alerts, and who says so.
+const RESTART_TEMPLATE: &str = "container restarted <num> times";
+const RESTART_RULE: &str = "squelch.container-restarts";
 /// What the last stream is called once it stands for several.
 const OTHER_STREAMS: &str = "(other streams)";
 
@@ -302,6 +305,39 @@ impl Engine {
         streams[stream.0 as usize].clock.caught_up(clock);
     }
 
+    /// The input knows that the program behind a stream was restarted, `restarts` times by now: food for the crash-loop view. No line, so
+    /// nothing is counted and nothing passes.
+    pub fn restarted(&mut self, stream: StreamId, restarts: u32, at: UnixNanos, sink: &mut dyn Sink) {
+        let source = ClassSource::Rule(RESTART_RULE.into());
+        let fingerprint = Arc::new(Fingerprint::new(Severity::Unknown, RESTART_TEMPLATE.to_owned(), Class::CrashLoop, source));
+        let slot = self.slot_of(&fingerprint, sink);
+        let Some(index) = self.fingerprints.still_at(slot) else { return };
+        self.fingerprints.touch(index, at);
+        let Self { streams, collapse, storms, accounting, .. } = self;
+        let label = streams[stream.0 as usize].label.as_bytes();
+        let occurrence = Occurrence {
+            fingerprint: &fingerprint,
+            index,
+            stream,
+            place: Place::default(),
+            arrival: at,
+            working: at,
+            event: Some(at),
+            feeds_rate: true,
+            late: false,
+            lines: 0,
+            raw: &[],
+            instance: Some(label),
+            instance_hash: rapidhash_v3(label),
+            worker_hash: rapidhash_v3(label),
+            target: None,
+            attempt: Some(i64::from(restarts)),
+            max_attempts: None,
+            delay: None,
+        };
+        storms.observe(&occurrence, collapse, accounting, sink);
+    }
+
     /// As [`Engine::feed`], for bytes whose first one stands at `place`.
     pub fn feed_at(&mut self, stream: StreamId, arrival: UnixNanos, place: Place, chunk: &[u8], sink: &mut dyn Sink) {
         let at = &mut self.streams[stream.0 as usize];
@@ -385,7 +421,7 @@ impl Engine {
 
     /// The lines that were read and neither forwarded nor put into a window: (stream, bytes with line ends, lines, place of the first).
     /// Fed again to a new engine in this order they stand where they stood.
-    pub fn held(&self, each: &mut dyn FnMut(StreamId, &[u8], u32, Place)) {
+    pub fn held(&self, each: &mut impl FnMut(StreamId, &[u8], u32, Place)) {
         for index in &self.waiting {
             self.streams[*index as usize].lanes.each_open(|raw, lines, place| each(StreamId(*index), raw, lines, place));
         }

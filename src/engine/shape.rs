@@ -122,7 +122,7 @@ impl Shape {
     }
 }
 
-/// Known shapes. A cache: forgetting one costs time, never a line. Bounded by two generations: when the young one has
+/// Known shapes. A cache: forgetting one costs time, never a line. A shape is kept from its second line on. Bounded by two generations: when the young one has
 /// `max / 2` shapes, the old one is forgotten and the young one becomes it; a hit in the old one makes a shape young again.
 #[derive(Debug)]
 pub(super) struct Shapes {
@@ -133,10 +133,17 @@ pub(super) struct Shapes {
     generation_max: usize,
     generation: u32,
     born: u32,
+    /// Hashes of skeletons that were seen once, by their low bits.
+    seen_once: Box<[u32; SEEN_ONCE]>,
     /// The ways of shapes that were seen twice.
     guide: Guide,
     templates: template::Builder,
 }
+
+/// Skeletons that are remembered as seen once: 64 KiB of hashes; one that is forgotten is learnt a third time before it is kept.
+const SEEN_ONCE: usize = 16 * 1024;
+/// Places for shapes that are not kept. While a line is worked on others may be read (records that waited for it), but not so many.
+const PASSING: u32 = 64;
 
 /// Index of a shape in [`Shapes`].
 pub(super) type ShapeIndex = u32;
@@ -151,6 +158,7 @@ impl Shapes {
             generation_max: (max / 2).max(1),
             generation: 0,
             born: 0,
+            seen_once: Box::new([0; SEEN_ONCE]),
             guide: Guide::new(),
             templates: template::Builder::without_masks(),
         }
@@ -200,6 +208,11 @@ impl Shapes {
             Err(_) => {
                 self.born = self.born.wrapping_add(1);
                 let shape = Shape { born: self.born, ..learn.shape(hash, line, scanner, &mut self.templates) };
+                let seen = &mut self.seen_once[hash as usize % SEEN_ONCE];
+                let tag = (hash >> 32) as u32 | 1;
+                if std::mem::replace(seen, tag) != tag {
+                    return self.pass_through(shape);
+                }
                 if let Some(index) = self.free.pop() {
                     self.slots[index as usize] = shape;
                     index
@@ -217,6 +230,23 @@ impl Shapes {
         self.slots[index as usize].generation = self.generation;
         let slots = &self.slots;
         self.young.insert_unique(hash, index, |&index| slots[index as usize].hash);
+        index
+    }
+
+    /// A place for a shape that was never seen before: most such shapes are never seen again, and keeping them all would push out those that are.
+    fn pass_through(&mut self, shape: Shape) -> ShapeIndex {
+        // These places come first, so that they are there before any other.
+        let index = self.born % PASSING;
+        while self.slots.len() < PASSING as usize {
+            self.slots.push(Shape {
+                checks: Box::default(),
+                skeleton: Box::default(),
+                delay_key: Box::default(),
+                fingerprint: Arc::clone(&shape.fingerprint),
+                ..shape
+            });
+        }
+        self.slots[index as usize] = shape;
         index
     }
 

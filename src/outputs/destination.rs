@@ -17,6 +17,8 @@ pub enum Destination {
     Log(LogOptions),
     /// Syslog over TCP or TLS.
     Syslog(SyslogOptions),
+    /// Alerts, and nothing else.
+    Alert(super::alerts::AlertOptions),
 }
 
 /// Which records an output takes. Empty lists mean all.
@@ -147,7 +149,7 @@ pub struct HttpOptions {
 }
 
 /// Who we are.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub enum Auth {
     /// Nobody.
     #[default]

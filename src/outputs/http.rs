@@ -70,7 +70,11 @@ pub struct HttpSender {
     read_answer: Option<ReadAnswer>,
     /// A parameter of the URL that carries the idempotency key.
     key_parameter: Option<&'static str>,
+    /// A URL as people may see it.
+    show: Show,
 }
+
+type Show = fn(&str) -> String;
 
 enum AuthState {
     None,
@@ -87,8 +91,20 @@ impl HttpSender {
     /// # Errors
     /// When the URL, a header or a TLS file is of no use.
     pub fn new(options: HttpOptions, delivery: &delivery::Options, read_answer: Option<ReadAnswer>) -> Result<Self, HttpError> {
+        Self::build(options, delivery, read_answer, without_secrets)
+    }
+
+    /// The same for a URL whose path is a key, as those of chat rooms are: only its host is shown.
+    ///
+    /// # Errors
+    /// When the URL, a header or a TLS file is of no use.
+    pub fn with_secret_path(options: HttpOptions, delivery: &delivery::Options, read_answer: Option<ReadAnswer>) -> Result<Self, HttpError> {
+        Self::build(options, delivery, read_answer, without_path)
+    }
+
+    fn build(options: HttpOptions, delivery: &delivery::Options, read_answer: Option<ReadAnswer>, show: Show) -> Result<Self, HttpError> {
         let HttpOptions { url, headers, auth, tls, compression } = options;
-        let shown = without_secrets(&url);
+        let shown = show(&url);
         let mut url = Url::parse(&url).map_err(|error| HttpError::Url { url: shown.clone(), reason: error.to_string() })?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(HttpError::Url { url: shown, reason: "write http://HOST or https://HOST".into() });
@@ -113,7 +129,7 @@ impl HttpSender {
             tracing::warn!("{shown}: insecure_skip_verify is set: whoever answers gets the records");
         }
         Ok(Self {
-            target: without_secrets(url.as_str()),
+            target: show(url.as_str()),
             url,
             headers: header_map(headers)?,
             auth,
@@ -124,6 +140,7 @@ impl HttpSender {
             client,
             read_answer,
             key_parameter: None,
+            show,
         })
     }
 
@@ -164,7 +181,7 @@ impl HttpSender {
         let mut answer = Answer {
             status: response.status().as_u16(),
             retry_after: header(&response, &RETRY_AFTER).and_then(|value| retry_after(value, clock::now())),
-            location: header(&response, &LOCATION).map(without_secrets),
+            location: header(&response, &LOCATION).map(self.show),
             ..Answer::default()
         };
         let until = if self.read_answer.is_some() { deadline } else { deadline.min(clock::monotonic_in_tokio() + REST_OF_ANSWER) };
@@ -285,6 +302,13 @@ fn without_secrets(url: &str) -> String {
     if scheme.is_empty() { format!("{host}{path}") } else { format!("{scheme}://{host}{path}") }
 }
 
+/// A URL for people whose path is a key.
+fn without_path(url: &str) -> String {
+    let url = without_secrets(url);
+    let from = url.find("://").map_or(0, |at| at + 3);
+    url[from..].find('/').map_or(url.clone(), |at| url[..from + at].to_owned())
+}
+
 fn stamps(tls: &TlsOptions) -> Vec<Option<Stamp>> {
     [&tls.ca_file, &tls.cert_file, &tls.key_file].into_iter().flatten().map(|path| stamp(path)).collect()
 }
@@ -320,6 +344,8 @@ mod tests {
         assert_eq!(sender.target(), "https://logs.example:8443/in/x");
         assert!(matches!(sender.auth, AuthState::Fixed(_)));
         assert_eq!(sender.url.as_str(), "https://logs.example:8443/in/x?token=abc");
+        let sender = HttpSender::with_secret_path(options("https://hooks.example/services/T1/B2/key"), &delivery::Options::default(), None).unwrap();
+        assert_eq!(sender.target(), "https://hooks.example");
     }
 
     #[test]

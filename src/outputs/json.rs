@@ -164,7 +164,11 @@ impl JsonEncoder {
 
     /// A storm began, goes on, or is over.
     pub fn storm(&mut self, event: &StormEvent, absorbed: u64) {
-        push_line(&mut self.buffer, &StormRecord::new(event, absorbed, self.now));
+        let mut record = StormRecord::new(event, absorbed, self.now);
+        if !self.node.is_empty() {
+            record.resource.0.push(("host.name", Cow::Borrowed(&self.node)));
+        }
+        push_line(&mut self.buffer, &record);
     }
 
     /// A burst is over.

@@ -4,6 +4,7 @@
 //! Encoding is pure (bytes into a buffer). Knows nothing of inputs. Of the pipe's files only [`writer`] does I/O; the agent's outputs
 //! ([`start`]: [`stdout`], [`file`], [`http`], [`tcp`]) send what is committed, under the policy of `delivery`, in the forms of [`encode`].
 
+pub mod alerts;
 pub mod answer;
 pub mod destination;
 pub mod encode;

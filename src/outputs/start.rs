@@ -1,5 +1,6 @@
 //! Starts the outputs of the agent: each one an encoder, a sender and a task.
 
+use super::alerts;
 use super::destination::{Destination, HttpOptions, LogOptions, OutputOptions, SyslogOptions};
 use super::encode::syslog::Syslog;
 use super::file::FileSender;
@@ -74,6 +75,7 @@ pub struct Links {
 /// When its options make no output; a receiver that is not there is none.
 pub fn start(output: OutputOptions, links: Links) -> Result<JoinHandle<Ended>, OutputError> {
     let OutputOptions { name, destination, route, delivery } = output;
+    let route = if matches!(destination, Destination::Alert(_)) { alerts::only_storms(route) } else { route };
     let router = Router::new(&route).map_err(|source| OutputError::Route { output: name.clone(), source })?;
     // A local output has no fleet behind it and no order to break.
     let local = delivery::Options { start_spread: Duration::ZERO, ..delivery.clone() };
@@ -93,6 +95,7 @@ pub fn start(output: OutputOptions, links: Links) -> Result<JoinHandle<Ended>, O
             let (encoder, sender) = syslog_parts(name.clone(), options, &delivery)?;
             spawn(&name, delivery, router, encoder, sender, links, true)
         }
+        Destination::Alert(options) => alerts::start(&name, options, delivery, router, links)?,
     })
 }
 
@@ -114,6 +117,7 @@ pub async fn send_test(output: OutputOptions) -> Result<(String, Outcome), Outpu
             let (encoder, sender) = syslog_parts(name, options, &delivery)?;
             send_one(encoder, sender).await
         }
+        Destination::Alert(options) => alerts::send_test(name, options, &delivery).await?,
     })
 }
 
@@ -143,7 +147,7 @@ fn syslog_parts(output: String, options: SyslogOptions, delivery: &delivery::Opt
     Ok((encoder, sender))
 }
 
-fn spawn<E: Encoder + 'static, S: Sender + 'static>(
+pub(super) fn spawn<E: Encoder + 'static, S: Sender + 'static>(
     name: &str,
     options: delivery::Options,
     router: Router,

@@ -1,7 +1,7 @@
 //! Storms and diagnoses as records: what `squelch.storm` and `squelch.storm_end` carry, and what `report` prints of the same things.
 
 use super::json::record_uid;
-use super::record_json::{CountedRecord, DistinctRecord};
+use super::record_json::{CountedRecord, DistinctRecord, Fields};
 use super::storm_text;
 use super::style::Style;
 use super::timestamp::rfc3339;
@@ -27,6 +27,10 @@ pub struct StormRecord<'a> {
     pub severity_number: u8,
     /// The alert for people, of several lines.
     pub body: String,
+    /// Where it was seen.
+    #[serde(skip_serializing_if = "Fields::is_empty")]
+    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
+    pub resource: Fields<'a>,
     /// The same in every resend.
     #[serde(rename = "log.record.uid")]
     pub uid: String,
@@ -212,6 +216,7 @@ impl<'a> StormRecord<'a> {
             severity_text: severity.as_str(),
             severity_number: severity.otel_number(),
             body: String::from_utf8_lossy(&body).trim_end().to_owned(),
+            resource: Fields::default(),
             uid: record_uid(&[b"storm", &storm.id.0.to_be_bytes(), state.as_bytes(), &storm.last.0.to_be_bytes(), &storm.records.to_be_bytes()]),
             id: storm.id.to_string(),
             state,

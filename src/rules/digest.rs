@@ -47,7 +47,7 @@ pub(super) fn pack(source: Source<'_>) -> Option<Pack> {
             _ => return None,
         }
     }
-    let is_whole = rules.iter().all(|rule| !rule.id.is_empty() && !(rule.literals.is_empty() && rule.any.is_empty()));
+    let is_whole = rules.iter().all(|rule| !rule.id.is_empty() && (!rule.literals.is_empty() || !rule.any.is_empty()));
     is_whole.then_some(Pack { technology: Some((technology?, description?)), rules })
 }
 

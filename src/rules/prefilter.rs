@@ -48,8 +48,16 @@ pub(super) struct Prefilter {
     pieces: Vec<Piece>,
     /// Literals too short for a window, and their anchors.
     short: Vec<(memmem::Finder<'static>, u32)>,
-    /// The literals of each rule, in lower case: all of these, one of those.
-    rules: Vec<(Vec<Box<[u8]>>, Vec<Box<[u8]>>)>,
+    /// Of each rule.
+    rules: Vec<Literals>,
+}
+
+/// What a rule's messages hold, in lower case.
+#[derive(Debug)]
+struct Literals {
+    all: Vec<Box<[u8]>>,
+    /// One of these, when there are any.
+    any: Vec<Box<[u8]>>,
 }
 
 #[inline]
@@ -63,11 +71,11 @@ impl Prefilter {
     pub(super) fn new(rules: &[Arc<Rule>]) -> Self {
         let lower =
             |literals: &[String]| literals.iter().map(|literal| literal.to_ascii_lowercase().into_bytes().into_boxed_slice()).collect::<Vec<_>>();
-        let rules: Vec<_> = rules.iter().map(|rule| (lower(&rule.literals), lower(&rule.any))).collect();
+        let rules: Vec<_> = rules.iter().map(|rule| Literals { all: lower(&rule.literals), any: lower(&rule.any) }).collect();
         let mut by_text: BTreeMap<&[u8], Vec<u32>> = BTreeMap::new();
-        for (index, (literals, any)) in rules.iter().enumerate() {
+        for (index, Literals { all, any }) in rules.iter().enumerate() {
             // Of equally long ones the first: `max_by_key` takes the last.
-            let longest = literals.iter().rev().max_by_key(|literal| literal.len());
+            let longest = all.iter().rev().max_by_key(|literal| literal.len());
             for anchor in longest.map_or(&any[..], std::slice::from_ref) {
                 by_text.entry(anchor).or_default().push(index as u32);
             }
@@ -115,9 +123,9 @@ impl Prefilter {
         found.sort_unstable();
         found.dedup();
         found.retain(|&rule| {
-            let (literals, any) = &self.rules[rule as usize];
+            let Literals { all, any } = &self.rules[rule as usize];
             let has = |literal: &[u8]| memmem::find(&message, literal).is_some();
-            literals.iter().all(|literal| has(literal)) && (any.is_empty() || any.iter().any(|literal| has(literal)))
+            all.iter().all(|literal| has(literal)) && (any.is_empty() || any.iter().any(|literal| has(literal)))
         });
         found
     }

@@ -54,9 +54,12 @@ impl Bits {
     #[inline(always)]
     fn set(&mut self, block: usize, bits: Block) {
         let at = block * 8;
-        self.word[at..at + 8].copy_from_slice(&bits.word.to_le_bytes());
-        self.digit[at..at + 8].copy_from_slice(&bits.digit.to_le_bytes());
-        self.joint[at..at + 8].copy_from_slice(&bits.joint.to_le_bytes());
+        for (bytes, bits) in [(&mut self.word, bits.word), (&mut self.digit, bits.digit), (&mut self.joint, bits.joint)] {
+            // A store of eight bytes; `copy_from_slice` is a call where it is not inlined.
+            if let Some([a, b, c, d, e, f, g, h]) = bytes.get_mut(at..at + 8) {
+                [*a, *b, *c, *d, *e, *f, *g, *h] = bits.to_le_bytes();
+            }
+        }
     }
 
     /// [`AHEAD`] bits or some more from `from` on, which is a byte of the line or its end.
@@ -119,9 +122,13 @@ impl Bits {
     }
 }
 
+/// Eight bytes from `at` on; 0 when there are not so many.
 #[inline(always)]
-fn eight(bytes: &[u8], at: usize) -> u64 {
-    bytes.get(at..at + 8).and_then(<[u8]>::first_chunk).map_or(0, |eight| u64::from_le_bytes(*eight))
+pub(super) fn eight(bytes: &[u8], at: usize) -> u64 {
+    match bytes.get(at..at + 8) {
+        Some(&[a, b, c, d, e, f, g, h]) => u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+        _ => 0,
+    }
 }
 
 /// How the bits are found on this machine.

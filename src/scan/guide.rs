@@ -9,7 +9,7 @@
 //! others are found by hash, once the next word is known. Bounds: [`STEPS_MAX`] and [`LITERAL_BYTES_MAX`]; the guide is emptied when it is full
 //! (it is a cache: what is forgotten is learnt again).
 
-use super::bitmap::{AHEAD, Bits};
+use super::bitmap::{AHEAD, Bits, eight};
 use super::next_word;
 use super::words::{self, Kind, Word, is_word_byte};
 use hashbrown::HashTable;
@@ -26,6 +26,8 @@ const LINE_BYTES_MAX: usize = 16 * 1024;
 const LAYOUTS_MAX: usize = 8;
 /// Steps behind one that are tried by comparing bytes, before they are looked for by hash.
 const TRIES_MAX: usize = 8;
+/// Behind a step with more than so many, none is tried: the hash is faster.
+const FANOUT_MAX: u32 = 16;
 /// Literal bytes that are compared without a loop.
 const HEAD: usize = 32;
 
@@ -66,6 +68,8 @@ struct Step {
     first: u32,
     /// The next one that was learnt behind the same step.
     next: u32,
+    /// Steps behind it.
+    fanout: u32,
     /// Of an end: the next one that the same lines come to.
     twin: u32,
     kind: Option<Kind>,
@@ -196,7 +200,8 @@ impl Guide {
         let (mut step, mut at) = (ROOT, 0);
         'steps: loop {
             let mut index = self.steps[step as usize].first;
-            for _ in 0..TRIES_MAX {
+            let tries = if self.steps[step as usize].fanout > FANOUT_MAX { 0 } else { TRIES_MAX };
+            for _ in 0..tries {
                 let Some(next) = self.steps.get(index as usize) else { break };
                 if !self.stands_at(next, line, at) {
                     index = next.next;
@@ -275,9 +280,12 @@ impl Guide {
         if length <= HEAD
             && let Some(head) = line.get(at..at + HEAD)
         {
-            let (head, _) = head.as_chunks::<8>();
-            let parts = head.iter().zip(&step.head).zip(&step.mask);
-            return parts.fold(0, |differs, ((part, head), mask)| differs | (u64::from_le_bytes(*part) ^ head) & mask) == 0;
+            // Loops of fixed length, here and below: they are laid out flat in every kind of build.
+            let mut differs = 0;
+            for part in 0..HEAD / 8 {
+                differs |= (eight(head, part * 8) ^ step.head[part]) & step.mask[part];
+            }
+            return differs == 0;
         }
         line.get(at..at + length) == Some(self.literal(step))
     }
@@ -308,6 +316,7 @@ impl Guide {
             before,
             first: NONE,
             next: NONE,
+            fanout: 0,
             twin: NONE,
             kind,
             how,
@@ -324,6 +333,7 @@ impl Guide {
             hash(step.before, step.kind, &literals[step.literal_from as usize..][..step.literal_len as usize])
         };
         by_hash.insert_unique(hash(before, kind, literal), index, rehash);
+        self.steps[before as usize].fanout += 1;
         // Behind its brothers: what was learnt early is seen often.
         let mut last = self.steps[before as usize].first;
         if last == NONE {
@@ -369,6 +379,7 @@ impl Guide {
             before: NONE,
             first: NONE,
             next: NONE,
+            fanout: 0,
             twin: NONE,
             kind: END,
             how: How::Search,
@@ -409,18 +420,18 @@ impl Layout {
         if (digits ^ self.digits) << (64 - self.reach) != 0 {
             return false;
         }
-        let differs = |bytes: &[u8], from: usize| {
-            let (bytes, _) = bytes.as_chunks::<8>();
-            let parts = bytes.iter().zip(&self.other[from..]).zip(&self.mask[from..]);
-            parts.fold(0, |differs, ((bytes, other), mask)| differs | (u64::from_le_bytes(*bytes) & mask ^ other))
-        };
         let Some(head) = line.get(start..start + 32) else { return false };
-        let mut differs_at = differs(head, 0);
+        let mut differs = 0;
+        for part in 0..4 {
+            differs |= eight(head, part * 8) & self.mask[part] ^ self.other[part];
+        }
         if self.reach > 32 {
             let Some(tail) = line.get(start + 32..start + 64) else { return false };
-            differs_at |= differs(tail, 4);
+            for part in 0..4 {
+                differs |= eight(tail, part * 8) & self.mask[4 + part] ^ self.other[4 + part];
+            }
         }
-        differs_at == 0 && !words::may_have_zone(line, start + self.reach - 1)
+        differs == 0 && !words::may_have_zone(line, start + self.reach - 1)
     }
 }
 

@@ -2,8 +2,10 @@
 
 use crate::receiver::Receiver;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Where one story takes place: logs, state, configuration.
@@ -52,8 +54,27 @@ commit_every = "100ms"
         Self { directory, config }
     }
 
+    /// Changes the configuration file: a text in it becomes another one.
+    pub fn set(&self, old: &str, new: &str) {
+        let text = fs::read_to_string(&self.config).expect("it was written");
+        assert!(text.contains(old), "{old} is not in {text}");
+        fs::write(&self.config, text.replace(old, new)).expect("it can be written");
+    }
+
+    /// Serves `/metrics` on a port of its own.
+    pub fn serve_metrics(&self) -> SocketAddr {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("it is bound");
+        self.set("[telemetry]\nlisten = \"off\"", &format!("[telemetry]\nlisten = \"{free}\""));
+        free
+    }
+
     pub fn logs(&self) -> PathBuf {
-        self.directory.path().join("logs")
+        self.path("logs")
+    }
+
+    /// A path beside the logs.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 
     pub fn start(&self) -> Agent {
@@ -61,11 +82,16 @@ commit_every = "100ms"
     }
 
     pub fn start_with(&self, environment: &[(&str, &str)]) -> Agent {
+        self.start_on(environment, Stdio::null())
+    }
+
+    pub fn start_on(&self, environment: &[(&str, &str)], input: Stdio) -> Agent {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log()).expect("a log of the agent's own");
         let mut command = Command::new(env!("CARGO_BIN_EXE_squelch"));
-        command.args(["run", "--config"]).arg(&self.config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.args(["run", "--config"]).arg(&self.config).stdin(input).stdout(Stdio::null()).stderr(log);
         command.envs(environment.iter().copied());
-        Agent { child: command.spawn().expect("squelch starts") }
+        let said_before = self.said().len();
+        Agent { child: command.spawn().expect("squelch starts"), log: self.log(), said_before }
     }
 
     /// What the agent said on stderr over all its lives.
@@ -104,6 +130,9 @@ commit_every = "100ms"
 /// A running agent; killed when dropped.
 pub struct Agent {
     child: Child,
+    log: PathBuf,
+    /// Bytes in the log that are of earlier lives.
+    said_before: usize,
 }
 
 impl Agent {
@@ -113,7 +142,12 @@ impl Agent {
         self.child.wait().expect("it is ours");
     }
 
+    /// Sends a signal, once it can hear one.
     pub fn signal(&self, name: &str) {
+        wait_until("the agent runs", || {
+            let said = fs::read(&self.log).unwrap_or_default();
+            String::from_utf8_lossy(&said[self.said_before..]).contains(" runs on ")
+        });
         let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().expect("kill is there");
         assert!(status.success());
     }
@@ -127,6 +161,25 @@ impl Agent {
 
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("it is ours").is_some()
+    }
+
+    /// Waits until it ends by itself; then its exit code.
+    pub fn ended(&mut self) -> Option<i32> {
+        wait_until("the agent ends", || self.has_ended());
+        self.child.wait().expect("it is ours").code()
+    }
+
+    /// Its standard input, if it was given a pipe.
+    pub fn input(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
+    }
+
+    /// Resident memory in KiB, and open descriptors.
+    pub fn weight(&self) -> (u64, usize) {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", self.child.id())).map_or(0, Iterator::count);
+        (resident.unwrap_or_default(), descriptors)
     }
 
     pub fn id(&self) -> u32 {
@@ -149,4 +202,15 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(started.elapsed() < Duration::from_secs(60), "waited a minute in vain: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// The sum of all series of a metric; `None` while nobody answers.
+pub fn metric(address: SocketAddr, name: &str) -> Option<f64> {
+    let mut connection = TcpStream::connect(address).ok()?;
+    write!(connection, "GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
+    let mut text = String::new();
+    connection.read_to_string(&mut text).ok()?;
+    let series = text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
+    let values: Vec<f64> = series.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
+    (!values.is_empty()).then(|| values.iter().sum())
 }

@@ -1,7 +1,7 @@
 //! An aggregator that takes NDJSON by HTTP and keeps every record, in the ways real ones do: it fails when told to, before or after it
 //! has taken the records (a sender cannot tell the two apart).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,10 +12,14 @@ use std::thread;
 struct Kept {
     /// By `log.record.uid`: a record that comes twice is there once.
     records: Mutex<BTreeMap<String, serde_json::Value>>,
+    /// Bodies of lines.
+    bodies: Mutex<BTreeSet<String>>,
     /// Records that came again.
     doubled: AtomicU64,
     /// Every second request fails.
     fails_half: AtomicBool,
+    /// Hangs up on everybody.
+    is_down: AtomicBool,
     requests: AtomicU64,
 }
 
@@ -44,9 +48,18 @@ impl Receiver {
         self.kept.fails_half.store(fails, Ordering::Relaxed);
     }
 
+    pub fn be_down(&self, is_down: bool) {
+        self.kept.is_down.store(is_down, Ordering::Relaxed);
+    }
+
     /// All records so far, each once.
     pub fn records(&self) -> Vec<serde_json::Value> {
         self.kept.records.lock().expect("no server thread panics").values().cloned().collect()
+    }
+
+    /// Whether a line with this body has come.
+    pub fn has_body(&self, body: &str) -> bool {
+        self.kept.bodies.lock().expect("no server thread panics").contains(body)
     }
 
     /// Records that came more than once.
@@ -77,6 +90,9 @@ fn serve(stream: TcpStream, kept: &Kept) -> Option<()> {
         }
         let mut body = vec![0; length];
         input.read_exact(&mut body).ok()?;
+        if kept.is_down.load(Ordering::Relaxed) {
+            return None;
+        }
         let request = kept.requests.fetch_add(1, Ordering::Relaxed);
         let fails = kept.fails_half.load(Ordering::Relaxed);
         if fails && request % 4 == 1 {
@@ -92,6 +108,9 @@ fn serve(stream: TcpStream, kept: &Kept) -> Option<()> {
         for line in body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let record: serde_json::Value = serde_json::from_slice(line).expect("each line is an object");
             let uid = record["log.record.uid"].as_str().expect("each record has an id").to_owned();
+            if let Some(body) = record["body"].as_str() {
+                kept.bodies.lock().expect("no server thread panics").insert(body.to_owned());
+            }
             if let Some(before) = records.insert(uid, record.clone()) {
                 kept.doubled.fetch_add(1, Ordering::Relaxed);
                 assert_eq!(before, record, "a resend is the same record");

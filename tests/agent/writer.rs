@@ -5,6 +5,25 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+/// What clients cannot connect to.
+pub const WORDS: [&str; 8] = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta"];
+
+/// A generator of our own: the same story with the same seed.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn number(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.number() % limit
+    }
+}
+
 /// A line as the oracle knows it: (file, fingerprint number) -> event times in ns.
 pub type Written = BTreeMap<(String, u32), Vec<i64>>;
 
@@ -26,11 +45,21 @@ impl Writer {
 
     /// A retry of client number `fingerprint`, with the time of now.
     pub fn retry(&mut self, fingerprint: u32) {
-        let words = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta"];
+        let word = WORDS[fingerprint as usize % WORDS.len()];
         let (time, text) = self.next_time();
-        let word = words[fingerprint as usize % words.len()];
-        // One write each: a line is never torn by our own doing.
-        let line = format!("{text} WARN  c.e.{word}.Client - Connection to {word} failed, retrying in 0 ms\n");
+        self.line(fingerprint, time, &format!("{text} WARN  c.e.{word}.Client - Connection to {word} failed, retrying in 0 ms\n"));
+    }
+
+    /// A line that cannot be made smaller: some 2 KB of digits behind it.
+    pub fn bulky(&mut self, fingerprint: u32, random: &mut Random) {
+        let word = WORDS[fingerprint as usize % WORDS.len()];
+        let (time, text) = self.next_time();
+        let digits: String = (0..125).map(|_| format!("{:016x}", random.number())).collect();
+        self.line(fingerprint, time, &format!("{text} WARN  c.e.{word}.Client - Connection to {word} failed, retrying in 0 ms: {digits}\n"));
+    }
+
+    /// One write each: a line is never torn by our own doing.
+    fn line(&mut self, fingerprint: u32, time: i64, line: &str) {
         self.file.write_all(line.as_bytes()).expect("the log can be written");
         self.written.entry((self.name.clone(), fingerprint)).or_default().push(time);
     }
@@ -47,6 +76,12 @@ impl Writer {
         }
         fs::rename(&self.path, at(1)).expect("a log can be renamed");
         self.file = append(&self.path);
+    }
+
+    /// Copies the file to where nobody reads and empties it, as logrotate's copytruncate does.
+    pub fn truncate(&mut self) {
+        fs::copy(&self.path, self.path.with_extension("copy")).expect("a log can be copied");
+        self.file.set_len(0).expect("a log can be emptied");
     }
 
     /// Lines written so far.

@@ -19,5 +19,9 @@ fn check_name(text: &str) -> Result<String, String> {
     let is_name = (1..=255).contains(&text.len())
         && !text.starts_with(['-', '_', '+', '.'])
         && !text.contains(|c: char| c.is_uppercase() || c.is_whitespace() || c.is_control() || "\\/*?\"<>|,#:".contains(c));
-    if is_name { Ok(text.to_owned()) } else { Err(format!("{} is no name of a data stream; write for example \"logs-squelch-default\"", text_literal(text))) }
+    if is_name {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("{} is no name of a data stream; write for example \"logs-squelch-default\"", text_literal(text)))
+    }
 }

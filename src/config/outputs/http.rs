@@ -38,7 +38,12 @@ pub(super) fn read_http(section: &mut Section<'_>, example: &'static str) -> Opt
     Some(HttpOptions { url, headers, auth, tls, compression })
 }
 
-fn check_url(text: &str) -> Result<String, String> {
+/// A URL that squelch can send to, whatever else it holds.
+pub(super) fn check_secret_url(text: &str) -> Result<(), String> {
+    parse_url(text).map(drop)
+}
+
+fn parse_url(text: &str) -> Result<reqwest::Url, String> {
     // What is wrong is told without the text: it may hold a password.
     if !text.contains("://") {
         return Err("must begin with http:// or https://, like \"https://logs.example.com/ingest\"".into());
@@ -50,6 +55,11 @@ fn check_url(text: &str) -> Result<String, String> {
     if !url.has_host() {
         return Err("names no host; write for example \"https://logs.example.com/ingest\"".into());
     }
+    Ok(url)
+}
+
+pub(super) fn check_url(text: &str) -> Result<String, String> {
+    let url = parse_url(text)?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err("holds a user or password; put them into the [auth] table of this output, where they are not shown".into());
     }
@@ -72,7 +82,7 @@ const OURS: [(&str, &str); 6] = [
     ("idempotency-key", "squelch sets it"),
 ];
 
-fn check_header(name: &str, value: &str) -> Result<(), String> {
+pub(super) fn check_header(name: &str, value: &str) -> Result<(), String> {
     let is_token = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
     if !is_token {
         return Err(format!("{} is no name of a header; it has letters, digits and `-`", text_literal(name)));

@@ -1,20 +1,25 @@
 //! `[outputs.NAME]`: where records go. One file per type; a new type is a file and a line in [`TYPES`].
 
+mod alertmanager;
 mod auth;
 mod clickhouse;
 mod datadog;
 mod delivery;
 mod elasticsearch;
+mod exec;
 mod file;
 mod http;
 mod loki;
 mod otlp;
+mod pagerduty;
 mod route;
+mod slack;
 mod splunk;
 mod stdout;
 mod syslog;
 mod tls;
 mod victorialogs;
+mod webhook;
 
 use super::reader::Section;
 use crate::outputs::destination::{Destination, OutputOptions};
@@ -40,6 +45,12 @@ pub(super) const TYPES: &[OutputType] = &[
     stdout::TYPE,
     syslog::TYPE,
     victorialogs::TYPE,
+    // Alerts only.
+    alertmanager::TYPE,
+    webhook::TYPE,
+    slack::TYPE,
+    pagerduty::TYPE,
+    exec::TYPE,
 ];
 
 const WORDS: [&str; TYPES.len()] = {

@@ -3,6 +3,7 @@
 use globset::{Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 use std::fs::{self, Metadata};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
@@ -74,8 +75,6 @@ impl Globs {
         for (root, parts) in &self.include {
             self.descend(root.clone(), parts, 0, &mut seen);
         }
-        seen.files.sort_by(|a, b| a.path.cmp(&b.path));
-        seen.files.dedup_by(|a, b| a.path == b.path);
         seen
     }
 
@@ -84,12 +83,12 @@ impl Globs {
             [] => {}
             [Part::Name(name), rest @ ..] => {
                 let path = at.join(name);
-                if rest.is_empty() { self.file(path, None, seen) } else { self.descend(path, rest, depth, seen) }
+                if rest.is_empty() { self.file(path, None, None, seen) } else { self.descend(path, rest, depth, seen) }
             }
             [Part::AnyDepth, rest @ ..] => {
                 self.descend(at.clone(), rest, depth, seen);
                 if depth < DEPTH_MAX {
-                    for (path, kind) in list(&at, seen) {
+                    for (path, kind, _) in list(&at, seen) {
                         // Links are not followed downwards: they may lead round in circles.
                         if kind.is_dir() {
                             self.descend(path, parts, depth + 1, seen);
@@ -98,10 +97,10 @@ impl Globs {
                 }
             }
             [Part::Pattern(pattern), rest @ ..] => {
-                for (path, kind) in list(&at, seen) {
+                for (path, kind, entry) in list(&at, seen) {
                     if path.file_name().is_some_and(|name| pattern.is_match(Path::new(name))) {
                         if rest.is_empty() {
-                            self.file(path, Some(kind), seen);
+                            self.file(path, Some(kind), Some(&entry), seen);
                         } else if kind.is_dir() || kind.is_symlink() {
                             self.descend(path, rest, depth, seen);
                         }
@@ -112,14 +111,22 @@ impl Globs {
     }
 
     /// A match: a regular file, or a link to one.
-    fn file(&self, path: PathBuf, kind: Option<fs::FileType>, seen: &mut Seen) {
-        if self.exclude.is_match(&path) || self.own.iter().any(|own| is_own(&path, own)) || kind.is_some_and(|kind| kind.is_dir()) {
+    fn file(&self, path: PathBuf, kind: Option<fs::FileType>, entry: Option<&fs::DirEntry>, seen: &mut Seen) {
+        if (!self.exclude.is_empty() && self.exclude.is_match(&path))
+            || self.own.iter().any(|own| is_own(&path, own))
+            || kind.is_some_and(|kind| kind.is_dir())
+        {
             return;
         }
         if kind.is_some_and(|kind| kind.is_fifo() || kind.is_socket() || kind.is_char_device() || kind.is_block_device()) {
             return seen.refused.push(path);
         }
-        match fs::metadata(&path) {
+        // By its directory where it is no link: the whole path need not be walked again.
+        let metadata = match entry {
+            Some(entry) if kind.is_some_and(|kind| kind.is_file()) => entry.metadata(),
+            _ => fs::metadata(&path),
+        };
+        match metadata {
             Ok(metadata) if metadata.is_file() => seen.files.push(Found { path, metadata }),
             Ok(metadata) if metadata.is_dir() => {}
             Ok(_) => seen.refused.push(path),
@@ -132,12 +139,12 @@ impl Globs {
 
 /// Whether a path is ours: the file itself, one in the directory, or a rotation of the file.
 fn is_own(path: &Path, own: &Path) -> bool {
-    path.starts_with(own)
-        || path.to_str().zip(own.to_str()).is_some_and(|(path, own)| path.strip_prefix(own).is_some_and(|rest| rest.starts_with('.')))
+    let (path, own) = (path.as_os_str().as_bytes(), own.as_os_str().as_bytes());
+    path.strip_prefix(own).is_some_and(|rest| matches!(rest.first(), None | Some(b'/' | b'.')))
 }
 
-/// Entries of a directory, by name.
-fn list(directory: &Path, seen: &mut Seen) -> Vec<(PathBuf, fs::FileType)> {
+/// Entries of a directory, in its own order.
+fn list(directory: &Path, seen: &mut Seen) -> Vec<(PathBuf, fs::FileType, fs::DirEntry)> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) => {
@@ -149,5 +156,5 @@ fn list(directory: &Path, seen: &mut Seen) -> Vec<(PathBuf, fs::FileType)> {
         }
     };
     seen.directories.push(directory.to_owned());
-    entries.filter_map(Result::ok).filter_map(|entry| entry.file_type().ok().map(|kind| (entry.path(), kind))).collect()
+    entries.filter_map(Result::ok).filter_map(|entry| entry.file_type().ok().map(|kind| (entry.path(), kind, entry))).collect()
 }

@@ -9,7 +9,7 @@ use crate::inputs::event::{CHUNK_BYTES, Data, Event, Feeder, LostReason, Positio
 use crate::record::Place;
 use crate::time::UnixNanos;
 use rapidhash::v3::rapidhash_v3;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -63,6 +63,10 @@ struct Tailed {
     tail: Vec<u8>,
     /// A line longer than the limit is being handed on.
     is_inside_line: bool,
+    /// When its content changed, by the file system's word, when it was looked at last.
+    modified: (i64, i64),
+    /// By how much it had grown when it was looked at last.
+    gained: u64,
     /// When it last grew, was renamed or appeared.
     active_at: UnixNanos,
     /// Lines and bytes read, for the mean length.
@@ -76,7 +80,8 @@ struct Stream {
     number: StreamNumber,
     info: Arc<StreamInfo>,
     is_behind: bool,
-    files: BTreeSet<(u64, FileId)>,
+    /// In the order in which they are read.
+    files: Vec<(u64, FileId)>,
 }
 
 /// Tails the files of one input.
@@ -202,16 +207,18 @@ impl Tailer {
             self.counters.errors.fetch_add(1, Relaxed);
             self.complain(&path, &format!("cannot be looked at: {error}"));
         }
-        let mut named = BTreeSet::new();
+        let mut named = HashSet::with_capacity(found.len());
         let mut new = Vec::new();
         let mut waiting = 0;
         for found in found {
             let id = FileId::of(&found.metadata);
-            if !named.insert(id) || self.is_unwanted(&found, now) {
-                continue;
+            if !named.insert(id) {
+                continue; // another name of the same file
             }
             if self.files.contains_key(&id) {
                 self.met_again(id, found, now);
+            } else if self.is_unwanted(&found, now) {
+                named.remove(&id);
             } else if self.files.len() + new.len() < self.options.files_max {
                 new.push((id, found));
             } else {
@@ -260,13 +267,15 @@ impl Tailer {
 
     fn met_again(&mut self, id: FileId, found: Found, now: UnixNanos) {
         let Some(file) = self.files.get_mut(&id) else { return };
-        if file.path != found.path {
+        // Of a file with several names the one it was met by counts while it leads there.
+        if file.path != found.path && !std::fs::metadata(&file.path).is_ok_and(|metadata| FileId::of(&metadata) == id) {
             self.counters.rotations_renamed.fetch_add(1, Relaxed);
             file.active_at = now;
             file.path = found.path;
         }
         file.is_named = true;
-        if found.metadata.len() != file.len {
+        let is_changed = file.len > 0 && modified(&found.metadata) != file.modified;
+        if found.metadata.len() != file.len || is_changed {
             file.active_at = now;
             // Its length is taken over when it is polled: shorter means truncated.
             if found.metadata.len() > file.len {
@@ -294,6 +303,8 @@ impl Tailer {
             head: rapidhash_v3(b""),
             tail: Vec::new(),
             is_inside_line: false,
+            modified: modified(&found.metadata),
+            gained: 0,
             active_at: now,
             lines: 0,
             bytes: 0,
@@ -312,7 +323,7 @@ impl Tailer {
         let key = file.stream.clone();
         self.active.insert(key.clone());
         if let Some(stream) = self.streams.get_mut(&key) {
-            stream.files.insert((file.order, id));
+            stream.files.push((file.order, id));
             if info.restarts > stream.info.restarts {
                 stream.info = Arc::clone(&info);
                 let opened = Event::Opened { stream: stream.number, info, is_backlog: stream.is_behind };
@@ -323,7 +334,7 @@ impl Tailer {
             let info = if info.key == key { info } else { Arc::new(stream(key.strip_prefix("file:").unwrap_or(&path), self.options.layout)) };
             let number = self.feeder.next_stream();
             self.feeder.send_blocking(Event::Opened { stream: number, info: Arc::clone(&info), is_backlog })?;
-            let files = BTreeSet::from([(file.order, id)]);
+            let files = vec![(file.order, id)];
             self.streams.insert(key, Stream { number, info, is_behind: is_backlog, files });
         }
         self.files.insert(id, file);
@@ -333,7 +344,11 @@ impl Tailer {
     /// A file that the store knows: if it still is that file it is read on where it was left.
     fn go_on(&self, file: &mut Tailed, left: Left) {
         let len = file.len;
-        let is_same = file.open().and_then(|opened| left.is_of(opened, len));
+        let is_same = file.open().and_then(|opened| match FileId::of(&opened.metadata()?) == left.id() {
+            true => left.is_of(opened, len),
+            // It was renamed a moment ago: the next look finds its new name.
+            false => Err(io::ErrorKind::NotFound.into()),
+        });
         // It is opened again when there is something to read.
         let opened = file.file.take();
         match is_same {
@@ -355,10 +370,13 @@ impl Tailer {
                 self.counters.rotations_truncated.fetch_add(1, Relaxed);
             }
             Err(error) => {
-                self.counters.errors.fetch_add(1, Relaxed);
-                tracing::warn!("{}: cannot be read: {error}; it is tried again", file.path.display());
+                if error.kind() != io::ErrorKind::NotFound {
+                    self.counters.errors.fetch_add(1, Relaxed);
+                    tracing::warn!("{}: cannot be read: {error}; it is tried again", file.path.display());
+                }
                 (file.offset, file.generation, file.origin) = (left.offset, left.generation, left.origin);
                 (file.head_len, file.head) = (left.head_len, left.head);
+                file.stream = left.stream;
             }
         }
     }
@@ -438,14 +456,11 @@ impl Tailer {
         if file.len == 0 && file.file.is_none() {
             return Ok((0, true)); // nothing was ever in it
         }
+        let was_followed = file.file.is_some();
         let metadata = match file.open().and_then(File::metadata) {
             Ok(metadata) if FileId::of(&metadata) == id => metadata,
-            // Its path leads to another file by now: the next look sorts that out.
-            Ok(_) => {
-                file.file = None;
-                return self.cannot_be_read(file);
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return self.cannot_be_read(file),
+            Ok(_) => return Ok(self.has_no_path(file, now)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(self.has_no_path(file, now)),
             Err(error) => {
                 self.counters.errors.fetch_add(1, Relaxed);
                 self.complain(&file.path.clone(), &format!("cannot be read: {error}; it is tried again"));
@@ -457,21 +472,23 @@ impl Tailer {
         }
         if let Some(lost) = file.lost_by_truncation(&metadata) {
             self.counters.rotations_truncated.fetch_add(1, Relaxed);
+            // Nobody saw what was written after the last look: probably as much as before it.
+            let lost = lost.max(file.gained);
             self.begin_again(id, file, lost)?;
         }
-        file.len = metadata.len();
+        file.gained = if was_followed { metadata.len().saturating_sub(file.offset) } else { 0 };
+        (file.len, file.modified) = (metadata.len(), modified(&metadata));
         self.read(file, &metadata)
     }
 
-    /// A file that is not there any more, with bytes that nobody has read.
-    fn cannot_be_read(&mut self, file: &mut Tailed) -> Result<(u64, bool), Stopped> {
-        let lost = file.len.saturating_sub(file.offset);
-        if lost > 0 {
-            self.feeder.send_blocking(Event::Lost { reason: LostReason::RotatedAway, lines: file.lines_in(lost), bytes: lost })?;
-            file.offset = file.len;
+    /// Its path leads nowhere, or to another file: it was renamed, which a look finds out, or it is gone, which time tells.
+    fn has_no_path(&mut self, file: &mut Tailed, now: UnixNanos) -> (u64, bool) {
+        file.file = None;
+        if std::mem::take(&mut file.is_named) {
+            file.active_at = now;
+            self.look_soon();
         }
-        file.is_named = false;
-        Ok((0, true))
+        (0, true)
     }
 
     /// The file was truncated, or written anew: another generation begins at 0.
@@ -574,20 +591,23 @@ impl Tailer {
     /// A file whose name is gone and that nobody writes to: its last line needs no end. Its position is kept for the case that it comes back.
     fn finish(&mut self, id: FileId, mut file: Tailed, now: UnixNanos) -> Result<(), Stopped> {
         let rest = file.len.saturating_sub(file.offset);
-        if rest > 0
-            && let Ok((opened, metadata)) = file.open().and_then(|opened| Ok((opened.try_clone()?, opened.metadata()?)))
-            && FileId::of(&metadata) == id
-        {
-            let mut bytes = vec![0; (rest as usize).min(self.options.line_bytes_max)];
-            let got = read_full_at(&opened, &mut bytes, file.offset).unwrap_or(0);
-            bytes.truncate(got);
-            if got > 0 {
-                self.hand_on(&mut file, &metadata, bytes, true)?;
+        if rest > 0 {
+            match file.open().and_then(|opened| Ok((opened.try_clone()?, opened.metadata()?))) {
+                Ok((opened, metadata)) if FileId::of(&metadata) == id => {
+                    let mut bytes = vec![0; (rest as usize).min(self.options.line_bytes_max)];
+                    let got = read_full_at(&opened, &mut bytes, file.offset).unwrap_or(0);
+                    bytes.truncate(got);
+                    if got > 0 {
+                        self.hand_on(&mut file, &metadata, bytes, true)?;
+                    }
+                }
+                // No path leads to it any more, and nobody has read it.
+                _ => self.feeder.send_blocking(Event::Lost { reason: LostReason::RotatedAway, lines: file.lines_in(rest), bytes: rest })?,
             }
         }
         self.left.insert(id, (file.left(id), now.plus(nanos(REMEMBERED_FOR))));
         if let Some(stream) = self.streams.get_mut(&file.stream) {
-            stream.files.remove(&(file.order, id));
+            stream.files.retain(|(_, other)| *other != id);
             if stream.files.is_empty() {
                 let number = stream.number;
                 self.streams.remove(&file.stream);
@@ -618,8 +638,8 @@ impl Tailed {
         if metadata.len() < self.offset {
             return Some(unread);
         }
-        // A file that did not grow was not written anew, or to the same length: its time of change says so.
-        if self.tail.is_empty() || metadata.len() == self.offset {
+        // A file that did not grow may have been written anew to the same length: its time of change says so.
+        if self.tail.is_empty() || (metadata.len() == self.offset && modified(metadata) == self.modified) {
             return None;
         }
         let mut now = [0; TAIL_BYTES];
@@ -692,6 +712,10 @@ fn read_full_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize>
 fn age_key(found: &Found) -> (u32, i64, i64) {
     let restarts = pod(&found.path.to_string_lossy()).map_or(0, |pod| pod.restarts);
     (restarts, found.metadata.mtime(), found.metadata.mtime_nsec())
+}
+
+fn modified(metadata: &Metadata) -> (i64, i64) {
+    (metadata.mtime(), metadata.mtime_nsec())
 }
 
 fn nanos(duration: Duration) -> i64 {

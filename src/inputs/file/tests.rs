@@ -311,12 +311,36 @@ fn an_unread_end_that_a_truncation_destroyed_is_lost_at_source() {
 }
 
 #[test]
+fn a_file_that_grew_before_it_was_truncated_probably_lost_as_much_again() {
+    let mut bench = bench();
+    bench.append("a.log", "one\n");
+    bench.turn();
+    bench.append("a.log", "two\nthree\n");
+    bench.turn();
+    fs::write(bench.path("a.log"), "new\n").unwrap();
+    bench.turn().check("one\ntwo\nthree\nnew\n");
+    assert_eq!(bench.lost, "two\nthree\n".len() as u64);
+}
+
+#[test]
 fn a_file_written_anew_beyond_the_old_offset_is_read_from_its_beginning() {
     let mut bench = bench();
     bench.append("a.log", "one\ntwo\n");
     bench.turn();
     fs::write(bench.path("a.log"), "completely\nother\nlines\n").unwrap();
     bench.turn().check("one\ntwo\ncompletely\nother\nlines\n");
+}
+
+#[test]
+fn a_file_written_anew_to_the_same_length_is_read_from_its_beginning() {
+    let mut bench = bench();
+    bench.append("a.log", "one\n");
+    bench.turn();
+    fs::write(bench.path("a.log"), "two\n").unwrap();
+    // Its time of change is what tells, and the clock of a file system may be slow.
+    let later = fs::FileTimes::new().set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(1));
+    fs::OpenOptions::new().append(true).open(bench.path("a.log")).unwrap().set_times(later).unwrap();
+    bench.turn().check("one\ntwo\n");
 }
 
 #[test]
@@ -510,6 +534,19 @@ fn few_descriptors_are_enough_for_many_files() {
     }
     bench.turn();
     assert_eq!(bench.all().lines().count(), 40);
+}
+
+#[test]
+fn a_file_renamed_before_it_could_be_opened_is_looked_for_at_once() {
+    let mut bench = Bench::new(|options| options.open_files_max = 1);
+    bench.append("a.log", "a\n").append("b.log", "b\n");
+    bench.turn();
+    bench.append("b.log", "more\n").rename("b.log", "b.log.1").append("b.log", "new\n");
+    // No time passes: the first turn misses it, so the second one looks.
+    bench.one_turn();
+    bench.one_turn();
+    assert!(bench.all().contains("b\nmore\nnew\n"), "{}", bench.all());
+    assert_eq!(bench.lost, 0);
 }
 
 #[test]

@@ -23,7 +23,7 @@ struct Fields<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(untagged)]
 enum Text<'a> {
-    Text(#[serde(borrow)] Cow<'a, str>),
+    Utf8(#[serde(borrow)] Cow<'a, str>),
     #[default]
     Missing,
     Other(serde::de::IgnoredAny),
@@ -32,7 +32,7 @@ enum Text<'a> {
 impl Text<'_> {
     fn as_str(&self) -> Option<&str> {
         match self {
-            Self::Text(text) if !text.is_empty() => Some(text),
+            Self::Utf8(text) if !text.is_empty() => Some(text),
             _ => None,
         }
     }

@@ -103,7 +103,11 @@ mod tests {
             r#"Partial { retry: [2, 3], dead: [(1, "status 400: Invalid data format")], retry_after: None }"#,
         );
         check(400, r#"{"text":"No data","code":5}"#, r#"Rejected { status: 400, words: "{\"text\":\"No data\",\"code\":5}" }"#);
-        check(503, r#"{"text":"Server is busy","code":9}"#, r#"Busy { status: 503, retry_after: None, words: "{\"text\":\"Server is busy\",\"code\":9}" }"#);
+        check(
+            503,
+            r#"{"text":"Server is busy","code":9}"#,
+            r#"Busy { status: 503, retry_after: None, words: "{\"text\":\"Server is busy\",\"code\":9}" }"#,
+        );
         check(403, "no", r#"Refused { status: 403, words: "no" }"#);
     }
 }

@@ -261,11 +261,6 @@ fn the_default_file_has_each_key_explained_at_its_default_and_no_other() {
     }
 }
 
-/// `[outputs.NAME.delivery]`, `.route`, `.auth` and `.tls` are the same for each type of output: the file explains them once, for http.
-fn is_table_of_every_output(entry: &Entry) -> bool {
-    matches!(entry.section.as_str(), "outputs.NAME.delivery" | "outputs.NAME.route" | "outputs.NAME.auth" | "outputs.NAME.tls") && entry.variant != Some("http")
-}
-
 fn uncommented() -> String {
     let line = |line: &'static str| line.strip_prefix('#').filter(|rest| !rest.is_empty() && !rest.starts_with([' ', '#'])).unwrap_or(line);
     DEFAULT_FILE.lines().map(line).collect::<Vec<_>>().join("\n")

@@ -113,6 +113,10 @@ impl Receiver {
         let inside = self.inside.lock().unwrap();
         inside.bodies.iter().flat_map(|body| body.lines()).map(uid_of).collect()
     }
+    /// What it took, as it came.
+    pub fn bodies(&self) -> Vec<String> {
+        self.inside.lock().unwrap().bodies.clone()
+    }
     /// Head of each request.
     pub fn heads(&self) -> Vec<String> {
         self.inside.lock().unwrap().heads.clone()

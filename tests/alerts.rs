@@ -19,7 +19,8 @@ use tokio::sync::{mpsc, watch};
 
 /// A storm record of storm `id` in `state`.
 fn storm(id: u64, state: &str) -> String {
-    let (name, end) = if state == "resolved" { ("squelch.storm_end", r#","squelch.resolved":"2026-01-01T00:09:00.000000000Z""#) } else { ("squelch.storm", "") };
+    let (name, end) =
+        if state == "resolved" { ("squelch.storm_end", r#","squelch.resolved":"2026-01-01T00:09:00.000000000Z""#) } else { ("squelch.storm", "") };
     format!(
         r#"{{"timestamp":"2026-01-01T00:01:00.000000000Z","observed_timestamp":"2026-01-01T00:01:00.000000000Z","event_name":"{name}","severity_text":"warn","severity_number":13,"body":"[WARNING] Retry storm: \"x\"","log.record.uid":"{state}-{id}","squelch.storm_id":"{id:016x}","squelch.state":"{state}","squelch.alert_level":"warning","squelch.fingerprint":"f1","squelch.template":"x","squelch.class":"retry","squelch.detected_by":"hot","squelch.onset":"2026-01-01T00:00:00.000000000Z","squelch.records":5{end}}}"#
     )

@@ -27,17 +27,8 @@ pub fn lines_arrived(records: &[Value]) -> usize {
         .sum()
 }
 
-/// Whether the lines of a log are expected in the order in which they were written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    AsWritten,
-    /// Names that change while a directory is listed hide a file from one look: a generation may then be read after a later one, and their
-    /// summaries overlap. Counts must still be right.
-    Any,
-}
-
 /// Everything that is wrong, in words; empty when nothing is.
-pub fn differences(written: &Written, records: &[Value], order: Order) -> Vec<String> {
+pub fn differences(written: &Written, records: &[Value]) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut arrived: BTreeMap<(String, u32), Arrived> = BTreeMap::new();
     for record in records {
@@ -71,31 +62,23 @@ pub fn differences(written: &Written, records: &[Value], order: Order) -> Vec<St
         wrong.extend(forwarded.difference(&all).map(|time| format!("{key:?}: a line of {time} was never written")));
         summaries.sort_unstable();
         let mut covered = BTreeSet::new();
-        let mut overlaps = Vec::new();
         let counted = forwarded.len() as u64 + summaries.iter().map(|(_, _, count)| count).sum::<u64>();
         for (first, last, count) in summaries {
             let inside: Vec<i64> = all.range(first..=last).filter(|time| !forwarded.contains(time)).copied().collect();
             if inside.len() as u64 != count {
-                overlaps.push(format!(
+                wrong.push(format!(
                     "{key:?}: a summary of {first}..{last} counts {count} records, {} were written there and not forwarded",
                     inside.len()
                 ));
             }
             for time in inside {
                 if !covered.insert(time) {
-                    overlaps.push(format!("{key:?}: the line of {time} is inside two summaries"));
+                    wrong.push(format!("{key:?}: the line of {time} is inside two summaries"));
                 }
             }
         }
         if counted != all.len() as u64 {
             wrong.push(format!("{key:?}: {} lines were written, {counted} arrived", all.len()));
-        }
-        if order == Order::Any && counted == all.len() as u64 {
-            if !overlaps.is_empty() {
-                println!("{key:?}: read in another order than written, all counts are right");
-            }
-        } else {
-            wrong.append(&mut overlaps);
         }
         let missing: Vec<&i64> = all.iter().filter(|time| !forwarded.contains(time) && !covered.contains(time)).collect();
         if !missing.is_empty() {
@@ -107,7 +90,7 @@ pub fn differences(written: &Written, records: &[Value], order: Order) -> Vec<St
 }
 
 /// Waits until every line has arrived, and says what is wrong then.
-pub fn check(place: &Place, receiver: &Receiver, writers: &[Writer], order: Order) {
+pub fn check(place: &Place, receiver: &Receiver, writers: &[Writer]) {
     let written: usize = writers.iter().map(Writer::count).sum();
     let started = Instant::now();
     while lines_arrived(&receiver.records()) < written {
@@ -117,18 +100,13 @@ pub fn check(place: &Place, receiver: &Receiver, writers: &[Writer], order: Orde
         std::thread::sleep(Duration::from_millis(20));
     }
     let all: Written = writers.iter().flat_map(|writer| writer.written.clone()).collect();
-    let wrong = differences(&all, &receiver.records(), order);
+    let wrong = differences(&all, &receiver.records());
     assert!(wrong.is_empty(), "{}\n--- the agent said:\n{}", wrong.join("\n"), place.said());
 }
 
 /// The end of a story: a fresh line passes, and then everything is accounted for. Open windows wait for the end of their cell; a stop
 /// closes them.
 pub fn end(agent: Agent, place: &Place, receiver: &Receiver, writers: &mut [Writer]) {
-    end_in(Order::AsWritten, agent, place, receiver, writers);
-}
-
-/// The same, where files may be read in another order.
-pub fn end_in(order: Order, agent: Agent, place: &Place, receiver: &Receiver, writers: &mut [Writer]) {
     receiver.be_down(false);
     receiver.fail_half(false);
     for writer in &mut *writers {
@@ -137,7 +115,7 @@ pub fn end_in(order: Order, agent: Agent, place: &Place, receiver: &Receiver, wr
     place.wait_until_read(writers.iter().map(Writer::count).sum());
     assert_eq!(agent.stop(), Some(0), "{}", place.said());
     let agent = place.start();
-    check(place, receiver, writers, order);
+    check(place, receiver, writers);
     drop(agent);
 }
 

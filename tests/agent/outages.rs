@@ -1,7 +1,7 @@
 //! The receiver, the disk and the store fail.
 
 use crate::agent::{Place, wait_until};
-use crate::oracle::{Order, check, end};
+use crate::oracle::{check, end};
 use crate::receiver::Receiver;
 use crate::writer::{Random, Writer};
 use std::fs::{self, File};
@@ -173,6 +173,6 @@ fn killed_while_the_receiver_is_down_it_delivers_the_backlog_of_all_lives() {
     }
     let agent = place.start();
     receiver.be_down(false);
-    check(&place, &receiver, &writers, Order::AsWritten);
+    check(&place, &receiver, &writers);
     drop(agent);
 }

@@ -1,7 +1,7 @@
 //! Files that are rotated under it.
 
 use crate::agent::{Place, metric, wait_until};
-use crate::oracle::{Order, end, end_in, lines_arrived};
+use crate::oracle::{end, lines_arrived};
 use crate::receiver::Receiver;
 use crate::writer::{Random, Writer};
 use std::thread::sleep;
@@ -24,7 +24,7 @@ fn rotated_by_rename_fifty_times_a_second_and_killed_it_loses_nothing_and_double
         }
         agent.kill();
     }
-    end_in(Order::Any, place.start(), &place, &receiver, &mut writers);
+    end(place.start(), &place, &receiver, &mut writers);
 }
 
 #[test]

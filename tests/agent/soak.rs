@@ -1,7 +1,7 @@
 //! All faults, mixed, for as long as `.ci/soak` says.
 
 use crate::agent::{Agent, Place, metric, wait_until};
-use crate::oracle::{Order, end_in};
+use crate::oracle::end;
 use crate::receiver::Receiver;
 use crate::writer::{Random, Writer};
 use std::fs::{self, OpenOptions};
@@ -96,12 +96,12 @@ fn many_short_lives(until: Instant, has_failed: &AtomicBool) {
             }
         }
         if (faults.kills + faults.stops) % LIVES_PER_CHECK == 0 {
-            end_in(Order::Any, place.start(), &place, &receiver, &mut writers);
+            end(place.start(), &place, &receiver, &mut writers);
             faults.checks += 1;
             println!("{:?}: {faults:?}", started.elapsed());
         }
     }
-    end_in(Order::Any, place.start(), &place, &receiver, &mut writers);
+    end(place.start(), &place, &receiver, &mut writers);
     let lines: usize = writers.iter().map(Writer::count).sum();
     println!("{faults:?} in {:?}", started.elapsed());
     println!(

@@ -101,6 +101,8 @@ pub struct Tailer {
     has_run_before: bool,
     is_first_look: bool,
     look_at: UnixNanos,
+    /// The last look missed a file that was being renamed.
+    looks_again: bool,
     orders: u64,
     directories: Vec<PathBuf>,
     /// When positions that are of no use are looked for.
@@ -131,6 +133,7 @@ impl Tailer {
             left,
             is_first_look: true,
             look_at: UnixNanos(i64::MIN),
+            looks_again: false,
             orders: 0,
             directories: Vec::new(),
             forget_at: UnixNanos(i64::MIN),
@@ -158,7 +161,7 @@ impl Tailer {
     pub fn turn(&mut self, now: UnixNanos) -> Result<Activity, Stopped> {
         if now >= self.look_at {
             self.look(now)?;
-            self.look_at = now.plus(nanos(self.options.poll_max));
+            self.look_at = if std::mem::take(&mut self.looks_again) { now } else { now.plus(nanos(self.options.poll_max)) };
         }
         let (mut bytes, mut has_more) = (0, false);
         let active = std::mem::take(&mut self.active);
@@ -310,7 +313,13 @@ impl Tailer {
             bytes: 0,
         };
         match self.left.remove(&id) {
-            Some((left, _)) => self.go_on(&mut file, left),
+            Some((left, until)) => {
+                if !self.go_on(&mut file, &left) {
+                    self.left.insert(id, (left, until));
+                    self.looks_again = true;
+                    return Ok(());
+                }
+            }
             None if self.options.start_at == StartAt::End && self.is_first_look && !self.has_run_before => {
                 self.begin_at_end(&mut file);
                 self.feeder.send_blocking(Event::Moved(file.left(id).to_position(&self.options.name)))?;
@@ -341,12 +350,12 @@ impl Tailer {
         Ok(())
     }
 
-    /// A file that the store knows: if it still is that file it is read on where it was left.
-    fn go_on(&self, file: &mut Tailed, left: Left) {
+    /// A file that the store knows: if it still is that file it is read on where it was left. False if its path leads elsewhere by now: it was
+    /// renamed after it was listed, and may as well be another one that got its number.
+    fn go_on(&self, file: &mut Tailed, left: &Left) -> bool {
         let len = file.len;
         let is_same = file.open().and_then(|opened| match FileId::of(&opened.metadata()?) == left.id() {
             true => left.is_of(opened, len),
-            // It was renamed a moment ago: the next look finds its new name.
             false => Err(io::ErrorKind::NotFound.into()),
         });
         // It is opened again when there is something to read.
@@ -362,23 +371,24 @@ impl Tailer {
                 }
                 (file.offset, file.generation, file.origin) = (left.offset, left.generation, left.origin);
                 (file.head_len, file.head) = (left.head_len, left.head);
-                file.stream = left.stream;
+                if left.head_len > 0 {
+                    file.stream = left.stream.clone();
+                }
             }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return false,
             Ok(false) => {
                 // Truncated, written anew, or another file with the same number.
                 file.generation = left.generation + 1;
                 self.counters.rotations_truncated.fetch_add(1, Relaxed);
             }
             Err(error) => {
-                if error.kind() != io::ErrorKind::NotFound {
-                    self.counters.errors.fetch_add(1, Relaxed);
-                    tracing::warn!("{}: cannot be read: {error}; it is tried again", file.path.display());
-                }
+                self.counters.errors.fetch_add(1, Relaxed);
+                tracing::warn!("{}: cannot be read: {error}; it is tried again", file.path.display());
                 (file.offset, file.generation, file.origin) = (left.offset, left.generation, left.origin);
                 (file.head_len, file.head) = (left.head_len, left.head);
-                file.stream = left.stream;
             }
         }
+        true
     }
 
     /// The first start of all with `start_at = "end"`: what is there is history.

@@ -16,7 +16,7 @@ use crate::time::UnixNanos;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -280,7 +280,7 @@ fn together(outcomes: Vec<Outcome>) -> Outcome {
 
 /// Waits for all at once.
 async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut waiting: Vec<(Pin<Box<F>>, Option<F::Output>)> = futures.map(|future| (Box::pin(future), None)).collect();
+    let mut waiting: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
     let done = poll_fn(|context| {
         let mut is_done = true;
         for (future, output) in &mut waiting {

@@ -16,7 +16,7 @@ use crate::time::UnixNanos;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -278,12 +278,9 @@ fn together(outcomes: Vec<Outcome>) -> Outcome {
     outcomes.into_iter().min_by_key(hope).unwrap_or(Outcome::Gone { words: "there is no member".into() })
 }
 
-/// A future, and what it gave once it was done.
-type Waiting<F> = (Pin<Box<F>>, Option<<F as Future>::Output>);
-
 /// Waits for all at once.
 async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut waiting: Vec<Waiting<F>> = futures.map(|future| (Box::pin(future), None)).collect();
+    let mut waiting: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
     let done = poll_fn(|context| {
         let mut is_done = true;
         for (future, output) in &mut waiting {

@@ -313,13 +313,12 @@ impl Tailer {
             bytes: 0,
         };
         match self.left.remove(&id) {
-            Some((left, until)) => {
-                if !self.go_on(&mut file, &left) {
-                    self.left.insert(id, (left, until));
-                    self.looks_again = true;
-                    return Ok(());
-                }
+            Some((left, until)) if !self.go_on(&mut file, &left) => {
+                self.left.insert(id, (left, until));
+                self.looks_again = true;
+                return Ok(());
             }
+            Some(_) => {}
             None if self.options.start_at == StartAt::End && self.is_first_look && !self.has_run_before => {
                 self.begin_at_end(&mut file);
                 self.feeder.send_blocking(Event::Moved(file.left(id).to_position(&self.options.name)))?;

@@ -28,31 +28,37 @@ struct Person {
 
 /// Names one after another.
 #[derive(Clone, Debug, Default)]
-struct Names(Vec<u8>);
+struct Names {
+    bytes: Vec<u8>,
+    /// Bytes of names whose persons are gone.
+    dead: usize,
+}
 
 impl Names {
     fn of(&self, person: &Person) -> &[u8] {
         let at = usize::from(person.name_at);
-        self.0.get(at..at + usize::from(person.name_len)).unwrap_or_default()
+        self.bytes.get(at..at + usize::from(person.name_len)).unwrap_or_default()
     }
 
     fn add(&mut self, person: &mut Person, name: &[u8]) {
         let name = &name[..name.len().min(NAME_MAX)];
-        if let (Ok(at), Ok(len)) = (u16::try_from(self.0.len()), u8::try_from(name.len())) {
+        if let (Ok(at), Ok(len)) = (u16::try_from(self.bytes.len()), u8::try_from(name.len())) {
             // As little as must be: many fingerprints have few instances.
-            self.0.reserve_exact(name.len());
-            self.0.extend_from_slice(name);
+            self.bytes.reserve_exact(name.len());
+            self.bytes.extend_from_slice(name);
             (person.name_at, person.name_len) = (at, len);
         }
     }
 
-    /// Leaves out the names of those that are gone.
+    /// Leaves out the names of those that are gone, once they are a quarter of all: so each name is moved a few times at most.
     fn tidy(&mut self, people: &mut [Person]) {
+        if self.bytes.len() <= NAMES_MAX || self.dead * 4 < self.bytes.len() {
+            return;
+        }
         let before = std::mem::take(self);
-        self.0.reserve_exact(people.iter().map(|person| usize::from(person.name_len)).sum());
+        self.bytes.reserve_exact(people.iter().map(|person| usize::from(person.name_len)).sum());
         for person in people {
-            let name = before.of(person).to_vec();
-            self.add(person, &name);
+            self.add(person, before.of(&person.clone()));
         }
     }
 }
@@ -123,15 +129,15 @@ impl People {
                     if at == INSTANCES_MAX {
                         return None;
                     }
-                    self.instances.pop();
+                    if let Some(gone) = self.instances.pop() {
+                        self.names.dead += usize::from(gone.name_len);
+                    }
                 }
                 self.instances.insert(at, Person { hash, records: 0, name_at: 0, name_len: 0 });
                 at
             }
         };
-        if self.names.0.len() > NAMES_MAX {
-            self.names.tidy(&mut self.instances);
-        }
+        self.names.tidy(&mut self.instances);
         let person = &mut self.instances[at];
         person.records = person.records.saturating_add(records);
         if person.name_len == 0 && !name.is_empty() {
@@ -160,7 +166,8 @@ impl People {
     /// Forgets everybody; keeps the memory for the next bout.
     pub fn clear(&mut self) {
         self.instances.clear();
-        self.names.0.clear();
+        self.names.bytes.clear();
+        self.names.dead = 0;
         self.targets.clear();
         (self.is_overfull, self.unnamed, self.named, self.other_targets) = (false, 0, 0, 0);
     }
@@ -263,7 +270,7 @@ impl People {
     /// Bytes on the heap.
     #[cfg(test)]
     pub fn heap_bytes(&self) -> usize {
-        let names = self.names.0.capacity() + self.targets.iter().map(|target| target.name.len()).sum::<usize>();
+        let names = self.names.bytes.capacity() + self.targets.iter().map(|target| target.name.len()).sum::<usize>();
         self.instances.capacity() * size_of::<Person>() + self.targets.capacity() * size_of::<Target>() + names
     }
 

@@ -218,7 +218,12 @@ impl Tailer {
             if !named.insert(id) {
                 continue; // another name of the same file
             }
-            if self.files.contains_key(&id) {
+            if self.has_number_of_another(id, &found) {
+                if let Some(file) = self.files.remove(&id) {
+                    self.leave_stream(&file.stream, id)?;
+                }
+                new.push((id, found));
+            } else if self.files.contains_key(&id) {
                 self.met_again(id, found, now);
             } else if self.is_unwanted(&found, now) {
                 named.remove(&id);
@@ -615,15 +620,31 @@ impl Tailer {
             }
         }
         self.left.insert(id, (file.left(id), now.plus(nanos(REMEMBERED_FOR))));
-        if let Some(stream) = self.streams.get_mut(&file.stream) {
+        self.leave_stream(&file.stream, id)
+    }
+
+    /// A stream without files is closed.
+    fn leave_stream(&mut self, key: &str, id: FileId) -> Result<(), Stopped> {
+        if let Some(stream) = self.streams.get_mut(key) {
             stream.files.retain(|(_, other)| *other != id);
             if stream.files.is_empty() {
                 let number = stream.number;
-                self.streams.remove(&file.stream);
+                self.streams.remove(key);
                 self.feeder.send_blocking(Event::Closed(number))?;
             }
         }
         Ok(())
+    }
+
+    /// Whether what was found got the number of a file that was deleted: only one that is not held open can lose its number, and only what
+    /// belongs to another log is not just its rotation.
+    fn has_number_of_another(&self, id: FileId, found: &Found) -> bool {
+        let Some(file) = self.files.get(&id) else { return false };
+        if file.file.is_some() || file.path == found.path || *stream(&found.path.to_string_lossy(), self.options.layout).key == *file.stream {
+            return false;
+        }
+        let left = file.left(id);
+        left.offset == 0 || !File::open(&found.path).is_ok_and(|opened| left.is_of(&opened, found.metadata.len()).unwrap_or(false))
     }
 }
 

@@ -387,6 +387,17 @@ fn a_number_that_another_file_got_while_it_was_stopped_is_noticed() {
 }
 
 #[test]
+fn an_empty_file_that_becomes_that_of_another_log_lends_it_no_stream() {
+    let mut bench = bench();
+    // Never opened, since nothing is in it: nothing keeps its number. A rename stands for a number that is used again.
+    bench.append("a.log", "").append("b.log", "b\n");
+    bench.turn().rename("a.log", "c.log").append("c.log", "c\n");
+    bench.turn().check("b\nc\n");
+    let streams: Vec<&str> = bench.read.keys().filter_map(|key| key.rsplit('/').next()).collect();
+    assert_eq!(streams, ["b.log", "c.log"]);
+}
+
+#[test]
 fn a_file_that_leaves_the_globs_and_comes_back_is_not_read_twice() {
     let mut bench = bench();
     bench.append("a.log", "one\n");

@@ -2,7 +2,7 @@
 //!
 //! `out.ndjson` is written; `out.ndjson.1` (`.1.zst` when compressed) is the newest rotated one, the highest number the oldest. A last line that a
 //! crash tore is cut off at the start, and what a crash kept from being told as delivered is not written twice: the ids at the end of the
-//! file are read once ([`TAIL_BYTES`]).
+//! file are read once (`TAIL_BYTES`).
 
 use super::destination::FileOptions;
 use crate::delivery::task::local_trouble;

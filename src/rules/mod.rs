@@ -6,7 +6,7 @@
 //! How a message is matched ([`RuleSet::find`]):
 //!
 //! 1. Only its first [`MESSAGE_PREFIX_BYTES`] count.
-//! 2. One pass over the message finds which of the literals that a rule cannot do without are there ([`prefilter`]).
+//! 2. One pass over the message finds which of the literals that a rule cannot do without are there (`prefilter`).
 //! 3. A rule is a candidate when all its `literals` and at least one of its `any` are there.
 //! 4. Candidates are tried in a fixed order: rules marked `fallback` (generic wording that many clients quote, such as "connection
 //!    refused") after all others; more literal bytes first; then the order of the files, then the order in the file. The first whose `min_severity` and `pattern` agree is the answer.

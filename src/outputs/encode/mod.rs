@@ -1,4 +1,4 @@
-//! Records as the receivers of the world want them: one file per protocol, each an [`Encoder`](crate::delivery::Encoder) (pure bytes) and,
+//! Records as the receivers of the world want them: one file per protocol, each an [`Encoder`] (pure bytes) and,
 //! where the status of an answer does not say everything, a reader of answers.
 //!
 //! | | one item per record | what makes a resend harmless |

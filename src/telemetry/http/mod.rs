@@ -7,7 +7,7 @@
 //! | `/readyz` | 200 when the store and every input are open, else 503; receivers do not matter |
 //! | `/api/v1/storms`, `/api/v1/status` | JSON with text of logs: loopback or token |
 //!
-//! One request per connection, GET only, bounded in number, time and bytes ([`bounded`]); the `Host` must be ours ([`host`]).
+//! One request per connection, GET only, bounded in number, time and bytes (`bounded`); the `Host` must be ours (`host`).
 
 mod api;
 mod bounded;

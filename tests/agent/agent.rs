@@ -148,7 +148,7 @@ impl Agent {
             let said = fs::read(&self.log).unwrap_or_default();
             String::from_utf8_lossy(&said[self.said_before..]).contains(" runs on ")
         });
-        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().expect("kill is there");
+        let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status().expect("kill is there");
         assert!(status.success());
     }
 

@@ -357,6 +357,10 @@ impl Pipeline {
             self.storms_stored.clone_from(&storms);
             storms
         });
+        let totals = self.totals();
+        if !totals.holds() {
+            tracing::error!("the accounting does not add up, which is a mistake of ours; please report it: {totals:?}");
+        }
         let records = self.out.take();
         Prepared {
             records: (!records.is_empty()).then_some(records),
@@ -367,7 +371,7 @@ impl Pipeline {
             windows_open,
             held,
             storms,
-            totals: self.totals(),
+            totals,
             progress: Vec::new(),
         }
     }

@@ -103,6 +103,7 @@ commit_every = "100ms"
     pub fn lines_read(&self) -> usize {
         let output = Command::new(env!("CARGO_BIN_EXE_squelch")).args(["store", "status", "-o", "json", "--directory"]).arg(self.state()).output();
         let status: serde_json::Value = serde_json::from_slice(&output.expect("squelch starts").stdout).unwrap_or_default();
+        assert_ne!(status["accounting"]["holds"], false, "read = forwarded + summarised + dropped + open: {status}");
         status["accounting"]["lines_read"].as_u64().unwrap_or_default() as usize
     }
 

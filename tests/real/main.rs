@@ -8,6 +8,7 @@
 
 mod alertmanager;
 mod installed;
+mod nats;
 mod sending;
 mod server;
 mod victorialogs;

@@ -17,6 +17,7 @@ pub mod nats;
 pub mod protocol;
 pub mod record_json;
 pub mod route;
+pub mod splunk;
 mod start;
 pub mod stats;
 pub mod stdout;

@@ -302,7 +302,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
         #[test]
         fn whatever_is_sent_again_is_the_same_and_no_two_records_are_one(
             first in 1_i64..5000,

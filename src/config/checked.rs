@@ -17,7 +17,7 @@ pub const STOP_WITHIN: Duration = Duration::from_secs(20);
 pub const RELOAD_EVERY: Duration = Duration::from_secs(5);
 
 /// Everything that `squelch run` needs to know.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// The file it came from; `None` = the defaults.
     pub path: Option<PathBuf>,
@@ -71,7 +71,7 @@ impl Input {
 }
 
 /// Metrics, health and our own log.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Telemetry {
     /// `/metrics`, `/livez`, `/readyz`; `None` = not served.
     pub listen: Option<SocketAddr>,

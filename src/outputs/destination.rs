@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use std::path::PathBuf;
 
 /// Where records go.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Destination {
     /// NDJSON to standard output.
     Stdout,
@@ -35,7 +35,7 @@ pub struct Route {
 }
 
 /// One output.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct OutputOptions {
     /// Its name in the configuration, in metrics and in the store.
     pub name: String,
@@ -69,7 +69,7 @@ impl FileOptions {
 }
 
 /// Settings of an output that speaks the protocol of a log store.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LogOptions {
     /// Where to and as whom; the URL without the path of the protocol.
     pub http: HttpOptions,
@@ -134,7 +134,7 @@ pub struct SyslogOptions {
 }
 
 /// Settings of anything that speaks HTTP.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct HttpOptions {
     /// `http://` or `https://`.
     pub url: String,

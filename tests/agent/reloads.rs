@@ -53,3 +53,67 @@ fn a_broken_configuration_changes_nothing_and_says_so() {
     wait_until("the metric says that all is well again", || reloads_are_fine() == Some(1.0));
     end(agent, &place, &receiver, &mut writers);
 }
+
+#[test]
+fn a_configuration_that_cannot_begin_gives_way_to_the_old_one() {
+    let receiver = Receiver::start();
+    let place = Place::new(&receiver, "");
+    let metrics = place.serve_metrics();
+    let mut writers = vec![Writer::new(&place.logs(), "a.log")];
+    let agent = place.start();
+    writers[0].retry(0);
+    place.wait_until_read(1);
+    let is_ok = |at| metric(at, "squelch_config_last_reload_successful");
+    wait_until("metrics are served", || is_ok(metrics) == Some(1.0));
+
+    // Right in every key, and the address is somebody else's.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let other = taken.local_addr().expect("it is bound");
+    place.set(&metrics.to_string(), &other.to_string());
+    agent.signal("HUP");
+    wait_until("it goes on as before and says so", || is_ok(metrics) == Some(0.0));
+    assert!(place.said().contains("the new configuration cannot begin, the old one stays in force"), "{}", place.said());
+    writers[0].retry(1);
+    place.wait_until_read(2);
+
+    drop(taken);
+    agent.signal("HUP");
+    wait_until("the address is free", || is_ok(other) == Some(1.0));
+    end(agent, &place, &receiver, &mut writers);
+}
+
+#[test]
+fn a_broken_rule_changes_nothing_and_says_so() {
+    let receiver = Receiver::start();
+    let place = Place::new(&receiver, "");
+    let metrics = place.serve_metrics();
+    let rules = place.path("rules.d");
+    std::fs::create_dir(&rules).expect("it is new");
+    place.set("[telemetry]", &format!("[rules]\ndir = {rules:?}\n[telemetry]"));
+    let rule = |pattern: &str| {
+        let text = format!(
+            "technology = \"shop\"\ndescription = \"our till\"\n[[rule]]\nid = \"shop.till.again\"\nclass = \"retry\"\nliterals = [\"till sync failed\"]\n\
+             pattern = '''{pattern}'''\nadvice = \"set sync.backoff\"\nmatch = [{{ text = \"till sync failed, try 7\", attempt = \"7\" }}]\n"
+        );
+        std::fs::write(rules.join("shop.toml"), text).expect("it can be written");
+    };
+    rule(r"try (?<attempt>\d+)");
+    let mut writers = vec![Writer::new(&place.logs(), "a.log")];
+    let agent = place.start();
+    writers[0].retry(0);
+    place.wait_until_read(1);
+    let is_ok = || metric(metrics, "squelch_config_last_reload_successful");
+    wait_until("metrics are served", || is_ok() == Some(1.0));
+
+    rule(r"try (?<attempt>\d+");
+    agent.signal("HUP");
+    wait_until("the metric says so", || is_ok() == Some(0.0));
+    assert!(place.said().contains("shop.till.again"), "{}", place.said());
+    writers[0].retry(1);
+    place.wait_until_read(2);
+
+    rule(r"try (?<attempt>\d+)");
+    agent.signal("HUP");
+    wait_until("all is well again", || is_ok() == Some(1.0));
+    end(agent, &place, &receiver, &mut writers);
+}

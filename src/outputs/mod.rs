@@ -27,6 +27,7 @@ pub mod tcp;
 pub mod text;
 pub mod timestamp;
 pub mod tls;
+pub mod uid;
 pub mod writer;
 
 pub use start::{Links, OutputError, send_test, start};
@@ -36,6 +37,7 @@ use crate::record::StreamId;
 use crate::time::UnixNanos;
 use record_json::Fields;
 use std::borrow::Cow;
+use uid::LineUid;
 
 /// A [`Sink`] with the few things a face needs beside records.
 pub trait Output: Sink {
@@ -68,6 +70,8 @@ pub struct StreamName {
     pub forwarded: u64,
     /// Where it comes from, by OpenTelemetry's names.
     pub resource: Vec<(Box<str>, Box<str>)>,
+    /// Makes the ids of its lines.
+    pub uid: LineUid,
 }
 
 impl StreamName {

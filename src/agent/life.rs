@@ -78,7 +78,7 @@ impl Life {
             streams_max: config.engine.streams_max.max(STREAMS_MAX),
             ..config.engine.clone()
         };
-        let pipeline = Pipeline::new(options, &config.node, &mut recovered, now);
+        let pipeline = Pipeline::new(options, &config.node, config.telemetry.fingerprints_max, &mut recovered, now);
         let (feeder, events) = Feeder::new();
         let (progress_sender, progress) = mpsc::channel(PROGRESS_MAX);
         let (news_sender, news) = watch::channel(newest);
@@ -92,8 +92,8 @@ impl Life {
                 listen: config.telemetry.listen,
                 api_listen: config.telemetry.api_listen,
                 api_token: config.telemetry.api_token.take(),
-                hosts: vec![config.node.clone()],
-                ..http::Options::default()
+                hosts: config.telemetry.hosts.iter().chain([&config.node]).cloned().collect(),
+                held_at_zero: config.telemetry.scrape_interval,
             },
             subscriber,
         )?;

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a helper of a test that cannot go on should stop where it is, and figures are shown")]
 
 mod alertmanager;
+mod fleet;
 mod installed;
 mod sending;
 mod server;

@@ -11,7 +11,7 @@ use crate::clock;
 use crate::config::{Loaded, Sources};
 use crate::engine;
 use crate::inputs::event::Feeder;
-use crate::store::{Note, Reader, Store};
+use crate::store::{Note, Reader, RecordKind, Store};
 use crate::telemetry::metrics::{FileCounters, OutputCounters};
 use crate::telemetry::status::ReloadStatus;
 use crate::telemetry::{Publisher, Subscriber, http, systemd};
@@ -75,6 +75,7 @@ impl Life {
             node: rapidhash_v3(config.node.as_bytes()),
             reference: now,
             started_in_the_middle: Some(now),
+            tells_absorbed: config.outputs.iter().any(|output| output.route.kinds.contains(&RecordKind::Absorbed)),
             streams_max: config.engine.streams_max.max(STREAMS_MAX),
             ..config.engine.clone()
         };

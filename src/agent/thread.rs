@@ -4,7 +4,7 @@ use super::pipeline::Pipeline;
 use super::reporter::Reporter;
 use crate::clock;
 use crate::inputs::event::Event;
-use crate::store::{BatchNumber, Note, Progress, Remedy, Store, StoreError};
+use crate::store::{BatchNumber, Note, Progress, RecordKind, Remedy, Store, StoreError};
 use crate::time::UnixNanos;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,7 +43,7 @@ pub(super) struct Committing {
     /// The store, or its disk, is full.
     pub is_full: bool,
     /// Records given up for want of room, by kind.
-    pub dropped: [u64; 4],
+    pub dropped: [u64; RecordKind::ALL.len()],
 }
 
 /// The thread's own.

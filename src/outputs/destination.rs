@@ -24,7 +24,7 @@ pub enum Destination {
 /// Which records an output takes. Empty lists mean all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
-    /// Only these kinds.
+    /// Only these kinds. None named: all but [`RecordKind::Absorbed`].
     pub kinds: Vec<RecordKind>,
     /// Only these classes (`retry`, `failure` ...; `none` for records without one).
     pub classes: Vec<String>,

@@ -105,6 +105,15 @@ pub struct JsonEncoder {
 impl JsonEncoder {
     /// A record that passes.
     pub fn forward(&mut self, record: &Forwarded<'_>) {
+        self.line(record, false);
+    }
+
+    /// A record that was absorbed.
+    pub fn absorbed(&mut self, record: &Forwarded<'_>) {
+        self.line(record, true);
+    }
+
+    fn line(&mut self, record: &Forwarded<'_>, is_absorbed: bool) {
         let name = self.names.get_mut(record.stream);
         name.forwarded += 1;
         // A pipe has no offsets that mean anything: there it is the sequence number.
@@ -155,6 +164,7 @@ impl JsonEncoder {
             lines: (record.lines != 1).then_some(record.lines),
             instance,
             would_absorb: record.would_absorb,
+            is_absorbed,
         };
         push_line(&mut self.buffer, &line);
     }

@@ -7,7 +7,7 @@ use super::reporter::Reporter;
 use super::signals::{Signals, Told};
 use super::thread::EngineThread;
 use super::{AgentError, reload};
-use crate::clock;
+use crate::clock::{self, Steady};
 use crate::config::{Loaded, Sources};
 use crate::engine;
 use crate::inputs::event::Feeder;
@@ -128,6 +128,7 @@ impl Life {
                 queues: Vec::new(),
                 queues_at: None,
             },
+            day: Steady::default(),
         };
         let runtime = Handle::current();
         let engine = std::thread::Builder::new().name("engine".into()).spawn(move || thread.run(&runtime)).map_err(AgentError::Runtime)?;

@@ -17,6 +17,8 @@ pub enum Destination {
     Log(LogOptions),
     /// Syslog over TCP or TLS.
     Syslog(SyslogOptions),
+    /// NATS JetStream.
+    Nats(super::nats::NatsOptions),
     /// Alerts, and nothing else.
     Alert(super::alerts::AlertOptions),
 }

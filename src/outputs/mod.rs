@@ -2,7 +2,7 @@
 //! and the thread that writes to standard output ([`writer`]).
 //!
 //! Encoding is pure (bytes into a buffer). Knows nothing of inputs. Of the pipe's files only [`writer`] does I/O; the agent's outputs
-//! ([`start()`]: [`stdout`], [`mod@file`], [`http`], [`tcp`]) send what is committed, under the policy of `delivery`, in the forms of [`encode`].
+//! ([`start()`]: [`stdout`], [`mod@file`], [`http`], [`tcp`], [`nats`]) send what is committed, under the policy of `delivery`, in the forms of [`encode`].
 
 pub mod alerts;
 pub mod answer;
@@ -13,6 +13,7 @@ pub mod file;
 pub mod footer;
 pub mod http;
 pub mod json;
+pub mod nats;
 pub mod protocol;
 pub mod record_json;
 pub mod route;

@@ -2,9 +2,11 @@
 
 use super::alerts;
 use super::destination::{Destination, HttpOptions, LogOptions, OutputOptions, SyslogOptions};
+use super::encode::nats::Nats;
 use super::encode::syslog::Syslog;
 use super::file::FileSender;
 use super::http::{HttpError, HttpSender};
+use super::nats::{NatsOptions, NatsSender};
 use super::protocol;
 use super::route::{RouteError, Router};
 use super::stdout::StreamSender;
@@ -95,6 +97,10 @@ pub fn start(output: OutputOptions, links: Links) -> Result<JoinHandle<Ended>, O
             let (encoder, sender) = syslog_parts(name.clone(), options, &delivery)?;
             spawn(&name, delivery, router, encoder, sender, links, true)
         }
+        Destination::Nats(options) => {
+            let (encoder, sender) = nats_parts(name.clone(), options, &delivery)?;
+            spawn(&name, delivery, router, encoder, sender, links, true)
+        }
         Destination::Alert(options) => alerts::start(&name, options, delivery, router, links)?,
     })
 }
@@ -115,6 +121,10 @@ pub async fn send_test(output: OutputOptions) -> Result<(String, Outcome), Outpu
         }
         Destination::Syslog(options) => {
             let (encoder, sender) = syslog_parts(name, options, &delivery)?;
+            send_one(encoder, sender).await
+        }
+        Destination::Nats(options) => {
+            let (encoder, sender) = nats_parts(name, options, &delivery)?;
             send_one(encoder, sender).await
         }
         Destination::Alert(options) => alerts::send_test(name, options, &delivery).await?,
@@ -144,6 +154,12 @@ fn log_parts(output: String, options: LogOptions, delivery: &delivery::Options) 
 fn syslog_parts(output: String, options: SyslogOptions, delivery: &delivery::Options) -> Result<(Syslog, TcpSender), OutputError> {
     let encoder = Syslog { facility: options.facility, message_bytes_max: options.message_bytes_max };
     let sender = TcpSender::new(options, delivery).map_err(|source| OutputError::Tls { output, source })?;
+    Ok((encoder, sender))
+}
+
+fn nats_parts(output: String, options: NatsOptions, delivery: &delivery::Options) -> Result<(Nats, NatsSender), OutputError> {
+    let encoder = Nats { subject: options.subject.clone() };
+    let sender = NatsSender::new(options, delivery).map_err(|source| OutputError::Tls { output, source })?;
     Ok((encoder, sender))
 }
 

@@ -9,6 +9,7 @@
 mod alertmanager;
 mod fleet;
 mod installed;
+mod nats;
 mod sending;
 mod server;
 mod victorialogs;

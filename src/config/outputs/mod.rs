@@ -10,6 +10,7 @@ mod exec;
 mod file;
 mod http;
 mod loki;
+mod nats;
 mod otlp;
 mod pagerduty;
 mod route;
@@ -40,6 +41,7 @@ pub(super) const TYPES: &[OutputType] = &[
     file::TYPE,
     http::TYPE,
     loki::TYPE,
+    nats::TYPE,
     otlp::TYPE,
     splunk::TYPE,
     stdout::TYPE,

@@ -172,14 +172,30 @@ pub enum Auth {
 /// TLS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsOptions {
+    /// Whom we trust where there is no `ca_file`.
+    pub roots: Roots,
     /// Trust these certificates (PEM) instead of the usual roots.
     pub ca_file: Option<PathBuf>,
     /// Our certificate (PEM).
     pub cert_file: Option<PathBuf>,
     /// Its key (PEM).
     pub key_file: Option<PathBuf>,
+    /// The name that the receiver's certificate must be for, where that is not the host that we connect to.
+    pub server_name: Option<String>,
+    /// Only TLS 1.3; else 1.2, too.
+    pub only_1_3: bool,
     /// Trusts anybody. Said loudly.
     pub insecure_skip_verify: bool,
+}
+
+/// The usual authorities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Roots {
+    /// Those of the platform, or, where it has none (an image without any), those that are compiled in.
+    #[default]
+    Platform,
+    /// Those that are compiled in: Mozilla's, as they were when squelch was built.
+    Bundled,
 }
 
 /// How bodies are compressed.

@@ -3,6 +3,7 @@
 //!
 //! Encoding is pure (bytes into a buffer). Knows nothing of inputs. Of the pipe's files only [`writer`] does I/O; the agent's outputs
 //! ([`start()`]: [`stdout`], [`mod@file`], [`http`], [`tcp`], [`nats`]) send what is committed, under the policy of `delivery`, in the forms of [`encode`].
+//! Who connects finds addresses by [`resolver`].
 
 pub mod alerts;
 pub mod answer;
@@ -16,6 +17,7 @@ pub mod json;
 pub mod nats;
 pub mod protocol;
 pub mod record_json;
+pub mod resolver;
 pub mod route;
 mod start;
 pub mod stats;

@@ -2,9 +2,12 @@
 //!
 //! Nobody answers in this protocol. What the connection took counts as delivered, unless it is found closed right before or right after: what a
 //! receiver had not read when it died is lost. Where that must not be, use a receiver that answers (RELP is not spoken, OTLP is).
+//!
+//! Every wait has an end: a name, a connection and its handshake together within `connect_timeout`, all of it within `timeout`.
 
 use super::answer::of_error;
 use super::destination::{SyslogOptions, TlsOptions};
+use super::resolver::Resolver;
 use super::tls::{TlsError, client_config};
 use crate::clock;
 use crate::delivery::task::local_trouble;
@@ -17,7 +20,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 /// How long a receiver that does not want us has to say so by closing: a refusal of a certificate comes after the handshake in TLS 1.3.
@@ -33,6 +35,7 @@ pub struct TcpSender {
     target: String,
     tls: Option<TlsOptions>,
     delivery: delivery::Options,
+    resolver: Resolver,
     connection: Option<Box<dyn Duplex>>,
 }
 
@@ -50,7 +53,7 @@ impl TcpSender {
             }
         }
         let target = format!("{}://{host}:{port}", if tls.is_some() { "tls" } else { "tcp" });
-        Ok(Self { host, port, target, tls, delivery: delivery.clone(), connection: None })
+        Ok(Self { host, port, target, tls, delivery: delivery.clone(), resolver: Resolver::new(delivery.connect_timeout), connection: None })
     }
 
     async fn try_once(&mut self, request: &Request) -> Result<(), Outcome> {
@@ -79,13 +82,13 @@ impl TcpSender {
     }
 
     async fn connect(&self) -> Result<Box<dyn Duplex>, Outcome> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(|error| of_error(&error, true, false))?;
+        let stream = self.resolver.connect(&self.host, self.port).await?;
         stream.set_nodelay(true).map_err(local_trouble)?;
         let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
         // Read anew for each connection: certificates are renewed under us.
         let mut config = client_config(tls).map_err(local_trouble)?;
         config.alpn_protocols.clear();
-        let name = ServerName::try_from(self.host.clone()).map_err(local_trouble)?;
+        let name = ServerName::try_from(tls.server_name.clone().unwrap_or_else(|| self.host.clone())).map_err(local_trouble)?;
         let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| of_error(&error, true, false))?;
         Ok(Box::new(stream))
     }

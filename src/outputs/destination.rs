@@ -3,6 +3,7 @@
 use crate::store::RecordKind;
 use secrecy::SecretString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where records go.
 #[derive(Clone, Debug)]
@@ -117,6 +118,8 @@ pub enum Protocol {
         index: String,
         /// The source type.
         sourcetype: String,
+        /// How long the indexer's acknowledgement is waited for; `None` to ask for none.
+        acknowledge_within: Option<Duration>,
     },
 }
 

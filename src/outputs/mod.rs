@@ -19,6 +19,7 @@ pub mod protocol;
 pub mod record_json;
 pub mod resolver;
 pub mod route;
+pub mod splunk;
 mod start;
 pub mod stats;
 pub mod stdout;

@@ -7,7 +7,7 @@ use super::encode::syslog::Syslog;
 use super::file::FileSender;
 use super::http::{HttpError, HttpSender};
 use super::nats::{NatsOptions, NatsSender};
-use super::protocol;
+use super::protocol::{self, LogSender};
 use super::route::{RouteError, Router};
 use super::stdout::StreamSender;
 use super::tcp::TcpSender;
@@ -147,7 +147,7 @@ fn http_sender(output: String, options: HttpOptions, delivery: &delivery::Option
     HttpSender::new(options, delivery, None).map_err(|error| OutputError::Http { output, source: Box::new(error) })
 }
 
-fn log_parts(output: String, options: LogOptions, delivery: &delivery::Options) -> Result<(Box<dyn Encoder>, HttpSender), OutputError> {
+fn log_parts(output: String, options: LogOptions, delivery: &delivery::Options) -> Result<(Box<dyn Encoder>, LogSender), OutputError> {
     protocol::parts(options, delivery).map_err(|error| OutputError::Http { output, source: Box::new(error) })
 }
 

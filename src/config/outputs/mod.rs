@@ -9,6 +9,7 @@ mod elasticsearch;
 mod exec;
 mod file;
 mod http;
+mod kafka;
 mod loki;
 mod nats;
 mod otlp;
@@ -67,7 +68,7 @@ const WORDS: [&str; TYPES.len()] = {
 
 /// Reads one output.
 pub(super) fn read(name: &str, section: &mut Section<'_>) -> Option<OutputOptions> {
-    match section.required_choice("type", &WORDS).and_then(|at| TYPES.get(at)) {
+    match section.required_choice("type", &WORDS, &[kafka::ADVICE]).and_then(|at| TYPES.get(at)) {
         Some(output_type) => read_as(output_type, name, section),
         None => {
             section.ignore_the_rest();
@@ -89,7 +90,7 @@ pub(super) fn describe(section: &mut Section<'_>) {
     for output_type in TYPES {
         section.imagined("outputs", |section| {
             section.variant = Some(output_type.word);
-            section.required_choice("type", &WORDS);
+            section.required_choice("type", &WORDS, &[]);
             read_as(output_type, "NAME", section)
         });
     }

@@ -14,6 +14,7 @@ pub mod footer;
 pub mod http;
 pub mod json;
 pub mod protocol;
+mod recent;
 pub mod record_json;
 pub mod route;
 mod start;

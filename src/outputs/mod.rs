@@ -16,6 +16,7 @@ pub mod http;
 pub mod json;
 pub mod nats;
 pub mod protocol;
+mod recent;
 pub mod record_json;
 pub mod resolver;
 pub mod route;

@@ -5,7 +5,7 @@ use squelch::collapse::Closed;
 use squelch::collapse::summary::Summary;
 use squelch::engine::{Engine, Forwarded, Mode, Options, Sink};
 use squelch::record::{Place, StreamId};
-use squelch::storm::StormEvent;
+use squelch::storm::{Origin, StormEvent};
 use squelch::time::{MILLI, SECOND, UnixNanos};
 use std::collections::BTreeMap;
 
@@ -388,16 +388,16 @@ proptest! {
     }
 }
 
-/// What is told of storms, as (word, id).
+/// What is told of storms, as (word, id, whose they are).
 #[derive(Default)]
-struct Told(Vec<(String, String)>);
+struct Told(Vec<(String, String, Origin)>);
 
 impl Sink for Told {
     fn forward(&mut self, _record: &Forwarded<'_>) {}
     fn summary(&mut self, _summary: &Summary) {}
     fn storm(&mut self, event: &StormEvent, _absorbed: u64) {
         let word = format!("{event:?}").split('(').next().unwrap_or_default().to_owned();
-        self.0.push((word, event.report().id.to_string()));
+        self.0.push((word, event.report().id.to_string(), event.report().origin.clone()));
     }
 }
 
@@ -411,6 +411,8 @@ fn a_storm_goes_on_in_the_next_process() {
             engine.restore_storms(state, START.plus(30 * SECOND));
         }
         let stream = engine.open_stream("orders", true, true);
+        // In the second life the container is another's: it is the same storm.
+        engine.set_origin(stream, Origin::of(&[("k8s.namespace.name", ["shop", "pay"][process as usize])]));
         for n in process * 600..(process + 1) * 600 {
             let at = START.plus(i64::from(n) * 50 * MILLI);
             let line = format!(
@@ -430,4 +432,24 @@ fn a_storm_goes_on_in_the_next_process() {
     let words: Vec<&str> = told.0.iter().map(|row| row.0.as_str()).collect();
     assert_eq!(words, ["Firing", "Ongoing", "Resolved"]);
     assert!(told.0.iter().all(|row| row.1 == told.0[0].1));
+    let shop = Origin::of(&[("k8s.namespace.name", "shop")]);
+    assert!(told.0.iter().all(|row| row.2 == shop), "{:?}", told.0);
+}
+
+#[test]
+fn a_storm_in_streams_that_share_a_place_is_nobodys() {
+    for (streams_max, expected) in [(2, 1), (1, 0)] {
+        let mut told = Told::default();
+        let mut engine = Engine::new(Options { reference: START, streams_max, ..Options::default() });
+        let streams = ["a", "b"].map(|label| {
+            let stream = engine.open_stream(label, true, true);
+            engine.set_origin(stream, Origin::of(&[("k8s.namespace.name", "shop")]));
+            stream
+        });
+        for n in 0..1000 {
+            let line = format!("2026-11-23T10:00:{:02}.{:03}Z WARN Connection to mq-1:61616 refused, retrying\n", n / 50, n % 50 * 20);
+            engine.feed(streams[n % 2], START.plus(n as i64 * 20 * MILLI), line.as_bytes(), &mut told);
+        }
+        assert_eq!((told.0[0].0.as_str(), told.0[0].2.fields().count()), ("Firing", expected));
+    }
 }

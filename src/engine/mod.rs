@@ -22,7 +22,7 @@ use crate::occurrence::Occurrence;
 use crate::record::{Class, ClassSource, FingerprintIndex, Place, Severity, StreamId};
 use crate::scan::{Scanner, Word};
 use crate::secrets;
-use crate::storm::{Burst, Diagnosed, StormEvent, StormReport, StormsState};
+use crate::storm::{Burst, Diagnosed, Origin, StormEvent, StormReport, StormsState};
 use crate::time::UnixNanos;
 use crate::working_time::{GlobalClock, StreamClock};
 use fingerprints::{Fingerprints, Slot};
@@ -256,6 +256,8 @@ impl Engine {
             let shared = &mut self.streams[last];
             shared.label = OTHER_STREAMS.into();
             shared.is_instance = false;
+            // Some of them are of this one, others of another: they agree on nothing.
+            self.storms.set_origin(StreamId(last as u32), Some(Origin::default()));
             return StreamId(last as u32);
         }
         let stream = Stream {
@@ -271,10 +273,19 @@ impl Engine {
         };
         if let Some(index) = self.retired.pop() {
             self.streams[index as usize] = stream;
+            self.storms.set_origin(StreamId(index), None);
             return StreamId(index);
         }
         self.streams.push(stream);
         StreamId((self.streams.len() - 1) as u32)
+    }
+
+    /// Whose lines a stream has (namespace, workload ...): what storms are told with. The stream that stands for several is nobody's.
+    pub fn set_origin(&mut self, stream: StreamId, origin: Origin) {
+        let is_shared = self.streams.get(stream.0 as usize).is_none_or(|stream| &*stream.label == OTHER_STREAMS);
+        if !is_shared {
+            self.storms.set_origin(stream, Some(origin));
+        }
     }
 
     /// Nothing more comes from a stream: what it holds becomes output, its windows close, and its id goes to a stream that is opened later.

@@ -173,7 +173,7 @@ impl JsonEncoder {
     pub fn storm(&mut self, event: &StormEvent, absorbed: u64) {
         let mut record = StormRecord::new(event, absorbed, self.now);
         if !self.node.is_empty() {
-            record.resource.0.push(("host.name", Cow::Borrowed(&self.node)));
+            record.resource.0.insert(0, ("host.name", Cow::Borrowed(&self.node)));
         }
         push_line(&mut self.buffer, &record);
     }

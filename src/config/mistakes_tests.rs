@@ -135,6 +135,8 @@ const MISTAKES: &[(&str, &str)] = &[
     ("a port alone", "[telemetry]\nlisten = \"9977\"\n"),
     ("a name to listen on", "[telemetry]\nlisten = \"localhost:9977\"\n"),
     ("two listeners on one port", "[telemetry]\nlisten = \"127.0.0.1:80\"\napi_listen = \"127.0.0.1:80\"\n"),
+    ("a URL for the name of a host", "[telemetry]\nhosts = [\"http://node-7:9977\"]\n"),
+    ("more counters than are kept", "[telemetry]\nfingerprints_max = 5000\n"),
     ("an open API without a token", "[telemetry]\napi_listen = \"0.0.0.0:9978\"\n"),
     ("a filter that is none", "[log]\nfilter = \"squelch=loud\"\n"),
     (

@@ -16,9 +16,9 @@ use crate::delivery::{self, Encoder, Outcome, Request, Sender};
 /// The sender of a protocol.
 pub enum LogSender {
     /// One question, one answer.
-    Http(HttpSender),
+    Http(Box<HttpSender>),
     /// Splunk with acknowledgements.
-    Splunk(SplunkSender),
+    Splunk(Box<SplunkSender>),
 }
 
 impl Sender for LogSender {
@@ -50,9 +50,11 @@ pub fn parts(options: LogOptions, delivery: &delivery::Options) -> Result<(Box<d
         Protocol::Loki(_) | Protocol::VictoriaLogs { .. } | Protocol::ClickHouse { .. } | Protocol::Datadog { .. } => None,
     };
     let sender = match protocol {
-        Protocol::Splunk { acknowledge_within: Some(within), .. } => LogSender::Splunk(SplunkSender::new(http, delivery, within)?),
-        Protocol::ClickHouse { .. } => LogSender::Http(HttpSender::new(http, delivery, read_answer)?.with_key_parameter(clickhouse::KEY_PARAMETER)),
-        _ => LogSender::Http(HttpSender::new(http, delivery, read_answer)?),
+        Protocol::Splunk { acknowledge_within: Some(within), .. } => LogSender::Splunk(Box::new(SplunkSender::new(http, delivery, within)?)),
+        Protocol::ClickHouse { .. } => {
+            LogSender::Http(Box::new(HttpSender::new(http, delivery, read_answer)?.with_key_parameter(clickhouse::KEY_PARAMETER)))
+        }
+        _ => LogSender::Http(Box::new(HttpSender::new(http, delivery, read_answer)?)),
     };
     let encoder: Box<dyn Encoder> = match protocol {
         Protocol::Loki(options) => Box::new(Loki::new(options)),

@@ -128,7 +128,7 @@ async fn a_collector_that_dies_between_taking_and_acknowledging_is_not_waited_fo
         let (mut stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
         let mut bytes = vec![0; 4096];
-        stream.read(&mut bytes).await.unwrap();
+        assert!(stream.read(&mut bytes).await.unwrap() > 0);
         let body = r#"{"text":"Success","code":0,"ackId":0}"#;
         stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).as_bytes()).await.unwrap();
     });

@@ -25,7 +25,7 @@ pub fn parts(options: LogOptions, delivery: &delivery::Options) -> Result<(Box<d
         Protocol::Splunk { .. } => Some(splunk::read_answer),
         Protocol::Loki(_) | Protocol::VictoriaLogs { .. } | Protocol::ClickHouse { .. } | Protocol::Datadog { .. } => None,
     };
-    let mut sender = HttpSender::new(http, delivery, read_answer)?;
+    let mut sender = HttpSender::new(http, delivery, read_answer)?.without_pages();
     if let Protocol::ClickHouse { .. } = protocol {
         sender = sender.with_key_parameter(clickhouse::KEY_PARAMETER);
     }

@@ -6,7 +6,7 @@ use super::json::{Object, push};
 use super::view::View;
 use crate::delivery::outcome::words;
 use crate::delivery::{Encoder, Outcome};
-use crate::outputs::answer::{Answer, by_status};
+use crate::outputs::answer::{Answer, by_status, by_status_but_no_page};
 use crate::store::Record;
 use serde::Deserialize;
 
@@ -63,7 +63,7 @@ const WRONG_CHANNEL: u32 = 11;
 /// Reads the code of an answer.
 #[must_use]
 pub fn read_answer(answer: &Answer, records: usize) -> Outcome {
-    let Ok(Answered { text, code, invalid }) = serde_json::from_slice(&answer.body) else { return by_status(answer) };
+    let Ok(Answered { text, code, invalid }) = serde_json::from_slice(&answer.body) else { return by_status_but_no_page(answer) };
     match (answer.status, code, invalid) {
         (200, 1.., _) => Outcome::Busy { status: 200, retry_after: answer.retry_after, words: words(text.as_bytes()) },
         (400, WRONG_INDEX | NO_CHANNEL | WRONG_CHANNEL, _) => Outcome::Refused { status: 400, words: words(text.as_bytes()) },

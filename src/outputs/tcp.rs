@@ -4,10 +4,13 @@
 //! given away in the last moments before the other side ended is sent once more on the next connection ([`Recent`]): a receiver that dies has
 //! not read all of it. It may come twice then, with the same `log.record.uid`. A receiver that is further behind than that when it dies loses
 //! what it had taken; where that must not be, use a receiver that answers (RELP is not spoken, OTLP is).
+//!
+//! Every wait has an end: a name, a connection and its handshake together within `connect_timeout`, all of it within `timeout`.
 
 use super::answer::of_error;
 use super::destination::{SyslogOptions, TlsOptions};
 use super::recent::Recent;
+use super::resolver::Resolver;
 use super::tls::{TlsError, client_config};
 use crate::clock;
 use crate::delivery::task::local_trouble;
@@ -17,7 +20,6 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
@@ -35,6 +37,7 @@ pub struct TcpSender {
     target: String,
     tls: Option<TlsOptions>,
     delivery: delivery::Options,
+    resolver: Resolver,
     connection: Option<Connection>,
     recent: Recent,
 }
@@ -70,7 +73,7 @@ async fn listen(mut from: ReadHalf<Box<dyn Duplex>>, ended: Arc<OnceLock<Instant
     let mut bytes = [0; 256];
     while from.read(&mut bytes).await.is_ok_and(|read| read > 0) {}
     // Set once, here.
-    let _ = ended.set(Instant::now());
+    let _ = ended.set(clock::monotonic_in_tokio());
 }
 
 impl TcpSender {
@@ -87,7 +90,8 @@ impl TcpSender {
             }
         }
         let target = format!("{}://{host}:{port}", if tls.is_some() { "tls" } else { "tcp" });
-        Ok(Self { host, port, target, tls, delivery: delivery.clone(), connection: None, recent: Recent::default() })
+        let resolver = Resolver::new(delivery.connect_timeout);
+        Ok(Self { host, port, target, tls, delivery: delivery.clone(), resolver, connection: None, recent: Recent::default() })
     }
 
     async fn try_once(&mut self, request: &Request) -> Result<(), Outcome> {
@@ -117,19 +121,19 @@ impl TcpSender {
         if connection.ended().is_some() {
             return Err(Outcome::Unreachable { kind: Unreachable::Broken, words: "the receiver closed the connection".into() });
         }
-        self.recent.sent(Instant::now(), &request.body);
+        self.recent.sent(clock::monotonic_in_tokio(), &request.body);
         self.connection = Some(connection);
         Ok(())
     }
 
     async fn connect(&self) -> Result<Box<dyn Duplex>, Outcome> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(|error| of_error(&error, true, false))?;
+        let stream = self.resolver.connect(&self.host, self.port).await?;
         stream.set_nodelay(true).map_err(local_trouble)?;
         let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
         // Read anew for each connection: certificates are renewed under us.
         let mut config = client_config(tls).map_err(local_trouble)?;
         config.alpn_protocols.clear();
-        let name = ServerName::try_from(self.host.clone()).map_err(local_trouble)?;
+        let name = ServerName::try_from(tls.server_name.clone().unwrap_or_else(|| self.host.clone())).map_err(local_trouble)?;
         let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| of_error(&error, true, false))?;
         Ok(Box::new(stream))
     }
@@ -147,7 +151,7 @@ impl Sender for TcpSender {
             Err(_) => no_answer("not taken", self.delivery.timeout),
         };
         // Whatever went wrong, the connection is gone. It may have been known before, and better when.
-        self.recent.ended(Instant::now());
+        self.recent.ended(clock::monotonic_in_tokio());
         outcome
     }
 }

@@ -2,7 +2,8 @@
 //! `packaging/clickhouse` as they are shipped.
 
 use crate::comparing::{Comparison, FIELDS, Found, Rules};
-use crate::installed::{python_with, skipped};
+use crate::installed::skipped;
+use crate::python::python_with;
 use crate::record::Maker;
 use crate::sending::{Running, http, records};
 use crate::server::Server;

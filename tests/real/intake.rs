@@ -2,7 +2,8 @@
 //! that is killed without a word. A body is in its file before it answers.
 
 use crate::comparing::{Comparison, FIELDS, Found, Rules};
-use crate::installed::{python_with, skipped};
+use crate::installed::skipped;
+use crate::python::python_with;
 use crate::record::Maker;
 use crate::sending::{Running, http, records};
 use crate::server::Server;

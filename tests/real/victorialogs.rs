@@ -146,7 +146,7 @@ async fn json_lines_over_http() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn splunk() {
-    let protocol = Protocol::Splunk { index: String::new(), sourcetype: "squelch".into() };
+    let protocol = Protocol::Splunk { index: String::new(), sourcetype: "squelch".into(), acknowledge_within: None };
     let name = |name: &str| if name.starts_with('_') { name.into() } else { format!("fields.{name}") };
     check("splunk", |server| log(server, "/insert/splunk", protocol), &[], name, Rules { body: blank, ..Rules::default() }).await;
 }

@@ -8,7 +8,7 @@
 //! Every wait has an end: a name and a connection (the handshake of TLS and the CONNECT of a proxy included) within `connect_timeout`, all of it
 //! up to the last byte of the answer within `timeout`, or the last byte within [`REST_OF_ANSWER`] where the status says everything.
 
-use super::answer::{Answer, by_status, of_error, retry_after};
+use super::answer::{Answer, by_status, by_status_but_no_page, of_error, retry_after};
 use super::destination::{Auth, Compression, HttpOptions, TlsOptions};
 use super::resolver::Resolver;
 use super::tls;
@@ -74,6 +74,8 @@ pub struct HttpSender {
     /// State of the TLS files that the client was built from.
     files: Vec<Option<Stamp>>,
     read_answer: Option<ReadAnswer>,
+    /// Whether a web page may be the answer of this receiver.
+    takes_pages: bool,
     /// A parameter of the URL that carries the idempotency key.
     key_parameter: Option<&'static str>,
     /// A URL as people may see it.
@@ -147,6 +149,7 @@ impl HttpSender {
             resolver,
             client,
             read_answer,
+            takes_pages: true,
             key_parameter: None,
             show,
         })
@@ -158,11 +161,18 @@ impl HttpSender {
         Self { key_parameter: Some(name), ..self }
     }
 
+    /// This receiver has a protocol in which no answer is a web page: who answers with one is somebody else.
+    #[must_use]
+    pub fn without_pages(self) -> Self {
+        Self { takes_pages: false, ..self }
+    }
+
     async fn try_once(&mut self, request: &Request) -> Result<Outcome, Outcome> {
         let answer = self.ask(request).await?;
         Ok(match self.read_answer {
             Some(read) => read(&answer, request.records),
-            None => by_status(&answer),
+            None if self.takes_pages => by_status(&answer),
+            None => by_status_but_no_page(&answer),
         })
     }
 

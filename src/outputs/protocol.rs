@@ -51,10 +51,11 @@ pub fn parts(options: LogOptions, delivery: &delivery::Options) -> Result<(Box<d
     };
     let sender = match protocol {
         Protocol::Splunk { acknowledge_within: Some(within), .. } => LogSender::Splunk(Box::new(SplunkSender::new(http, delivery, within)?)),
-        Protocol::ClickHouse { .. } => {
-            LogSender::Http(Box::new(HttpSender::new(http, delivery, read_answer)?.with_key_parameter(clickhouse::KEY_PARAMETER)))
+        _ => {
+            let sender = HttpSender::new(http, delivery, read_answer)?.without_pages();
+            let is_keyed = matches!(protocol, Protocol::ClickHouse { .. });
+            LogSender::Http(Box::new(if is_keyed { sender.with_key_parameter(clickhouse::KEY_PARAMETER) } else { sender }))
         }
-        _ => LogSender::Http(Box::new(HttpSender::new(http, delivery, read_answer)?)),
     };
     let encoder: Box<dyn Encoder> = match protocol {
         Protocol::Loki(options) => Box::new(Loki::new(options)),

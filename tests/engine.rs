@@ -21,16 +21,24 @@ struct Out {
     bytes: Vec<u8>,
     /// Where each record that passed stood, and its first line.
     places: Vec<(StreamId, Place, Vec<u8>)>,
+    /// Bytes by where they stood, of what passed and of what was absorbed.
+    bytes_at: BTreeMap<(StreamId, u64), usize>,
+    absorbed_lines: u64,
 }
 
 impl Sink for Out {
     fn forward(&mut self, record: &Forwarded<'_>) {
         self.forwarded_lines += u64::from(record.lines);
         self.bytes.extend_from_slice(record.raw);
+        self.bytes_at.insert((record.stream, record.place.offset), record.raw.len());
         let first_line = record.raw.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
         self.places.push((record.stream, record.place, first_line.to_vec()));
         let mark = if record.would_absorb { "would absorb: " } else { "" };
         self.rows.push(format!("{mark}{}", String::from_utf8_lossy(record.raw).trim_end()));
+    }
+    fn absorbed(&mut self, record: &Forwarded<'_>) {
+        self.absorbed_lines += u64::from(record.lines);
+        self.bytes_at.insert((record.stream, record.place.offset), record.raw.len());
     }
     fn summary(&mut self, summary: &Summary) {
         self.summarised_lines += summary.lines;
@@ -364,6 +372,19 @@ proptest! {
         let whole = run(&options, &pieces, usize::MAX, streams)?;
         // The same bytes at the same times give the same output, in any chunking.
         prop_assert_eq!(&whole.rows, &run(&options, &pieces, chunk, streams)?.rows);
+    }
+
+    #[test]
+    fn what_passed_and_what_was_absorbed_are_all_that_was_read(
+        pieces in prop::collection::vec((line(), 0u16..4000), 0..120),
+        (windows_max, chunk, streams) in (1usize..10, 1usize..300, 1usize..4),
+    ) {
+        let options = Options { windows_max, line_bytes_max: 256, tells_absorbed: true, ..Options::default() };
+        let told = run(&options, &pieces, chunk, streams)?;
+        prop_assert_eq!(told.bytes_at.values().sum::<usize>(), pieces.iter().map(|(piece, _)| piece.len()).sum::<usize>());
+        // A window with a single record passes that one after all.
+        prop_assert!(told.absorbed_lines >= told.summarised_lines);
+        prop_assert_eq!(told.rows, run(&Options { tells_absorbed: false, ..options }, &pieces, chunk, streams)?.rows);
     }
 }
 

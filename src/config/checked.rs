@@ -25,7 +25,7 @@ pub const FINGERPRINTS_MAX: usize = 50;
 pub const FINGERPRINTS_LIMIT: usize = 1024;
 
 /// Everything that `squelch run` needs to know.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// The file it came from; `None` = the defaults.
     pub path: Option<PathBuf>,
@@ -79,7 +79,7 @@ impl Input {
 }
 
 /// Metrics, health and our own log.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Telemetry {
     /// `/metrics`, `/livez`, `/readyz`; `None` = not served.
     pub listen: Option<SocketAddr>,

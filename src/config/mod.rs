@@ -53,7 +53,7 @@ pub const DEFAULT_FILE: &str = include_str!("default.toml");
 const FILE_BYTES_MAX: usize = 1 << 20;
 
 /// A configuration without mistakes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Loaded {
     /// What it says.
     pub config: Config,

@@ -1,8 +1,9 @@
 //! The task of one output: reads committed batches, cuts requests, sends them as the [`policy`](super::policy) allows, and reports how far it
 //! came. Each output has a task, a connection and a cursor of its own: one that is down keeps nobody waiting.
 //!
-//! - One request at a time, in order: an output whose receiver answers within 100 ms moves 10,000 records a second, far above what is left after
-//!   collapsing. (`concurrency` above 1 is accepted and has no effect yet.)
+//! - One request at a time, in order. An output whose receiver answers within 100 ms moves 10,000 records or 10 MiB a second, far above what is
+//!   left after collapsing; over a long way larger requests (`batch_bytes_max`) do what several at once would. Several at once would hand a
+//!   receiver that is ill a multiple of what it asked to be spared, records out of order, and a cursor with holes.
 //! - At least once: the cursor moves after the answer. What was sent and not answered goes again, with the same ids.
 //! - A fresh alert overtakes a backlog: while older batches wait, records of kind `Storm` are looked up ahead and go first; the lane that
 //!   follows in order passes over them.

@@ -1,5 +1,6 @@
 //! What an HTTP answer, or none, means for delivery. Pure, but for the date that `Retry-After` may be.
 
+use super::resolver::ResolveError;
 use crate::delivery::outcome::words;
 use crate::delivery::{Outcome, Unreachable};
 use crate::time::UnixNanos;
@@ -62,8 +63,8 @@ pub fn of_error(error: &(dyn StdError + 'static), is_connect: bool, is_timeout: 
     let mut next = Some(error);
     while let Some(this) = next {
         deepest = this;
-        if this.to_string() == "dns error" {
-            kind = Some(Unreachable::Name);
+        if let Some(name) = this.downcast_ref::<ResolveError>() {
+            (kind, said) = (Some(Unreachable::Name), Some(words(name.to_string().as_bytes())));
         }
         if let Some(tls) = this.downcast_ref::<rustls::Error>() {
             (kind, said) = (Some(Unreachable::Tls), Some(tls_words(tls)));
@@ -159,6 +160,13 @@ mod tests {
         let wrapped = io::Error::other(io::Error::new(ErrorKind::InvalidData, tls));
         let Outcome::Unreachable { kind, words } = of_error(&wrapped, true, false) else { panic!("no answer came") };
         assert_eq!((kind, words.as_str()), (Unreachable::Tls, "TLS: invalid peer certificate: Expired"));
+    }
+
+    #[test]
+    fn a_name_without_address_is_told_as_that() {
+        let error = ResolveError { name: "logs".into(), reason: "nobody knows".into() };
+        let outcome = of_error(&io::Error::other(error), true, true);
+        assert_eq!(outcome, Outcome::Unreachable { kind: Unreachable::Name, words: "no address for logs: nobody knows".into() });
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! Sends a body by HTTP POST, once, and says what came of it. Used by every output that speaks HTTP; [`by_status`] serves those that
 //! need to read no more than the status.
 //!
-//! Redirects are not followed. The proxy is the environment's. Answers are read up to [`ANSWER_BYTES_MAX`]. Certificates, keys and tokens
-//! in files are read again when the files change.
+//! Redirects are not followed. The proxy is the environment's (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, in lower case, too). HTTP/2 is
+//! spoken where TLS agrees on it. Answers are read up to [`ANSWER_BYTES_MAX`]. Certificates, keys and tokens in files are read again when the
+//! files change. Names are [`resolver`](super::resolver)'s.
+//!
+//! Every wait has an end: a name and a connection (the handshake of TLS and the CONNECT of a proxy included) within `connect_timeout`, all of it
+//! up to the last byte of the answer within `timeout`, or the last byte within [`REST_OF_ANSWER`] where the status says everything.
 
 use super::answer::{Answer, by_status, of_error, retry_after};
 use super::destination::{Auth, Compression, HttpOptions, TlsOptions};
+use super::resolver::Resolver;
 use super::tls;
 use crate::clock;
 use crate::delivery::task::local_trouble;
@@ -64,6 +69,7 @@ pub struct HttpSender {
     compression: Compression,
     tls: TlsOptions,
     delivery: delivery::Options,
+    resolver: Resolver,
     client: Client,
     /// State of the TLS files that the client was built from.
     files: Vec<Option<Stamp>>,
@@ -124,7 +130,8 @@ impl HttpSender {
         // They are in the header now; both calls only fail for URLs without host.
         let _ = url.set_username("");
         let _ = url.set_password(None);
-        let client = client(&tls, delivery)?;
+        let resolver = Resolver::new(delivery.connect_timeout);
+        let client = client(&tls, delivery, &resolver)?;
         if tls.insecure_skip_verify {
             tracing::warn!("{shown}: insecure_skip_verify is set: whoever answers gets the records");
         }
@@ -137,6 +144,7 @@ impl HttpSender {
             files: stamps(&tls),
             tls,
             delivery: delivery.clone(),
+            resolver,
             client,
             read_answer,
             key_parameter: None,
@@ -151,6 +159,18 @@ impl HttpSender {
     }
 
     async fn try_once(&mut self, request: &Request) -> Result<Outcome, Outcome> {
+        let answer = self.ask(request).await?;
+        Ok(match self.read_answer {
+            Some(read) => read(&answer, request.records),
+            None => by_status(&answer),
+        })
+    }
+
+    /// Sends a request and gives the answer as it came, for protocols that ask more than one question.
+    ///
+    /// # Errors
+    /// What it means that none came.
+    pub(super) async fn ask(&mut self, request: &Request) -> Result<Answer, Outcome> {
         self.renew_client()?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(request.content_type));
@@ -187,10 +207,7 @@ impl HttpSender {
         let until = if self.read_answer.is_some() { deadline } else { deadline.min(clock::monotonic_in_tokio() + REST_OF_ANSWER) };
         let rest = tokio::time::timeout_at(until, read_body(&mut response, &mut answer.body)).await;
         answer.is_whole = matches!(rest, Ok(Ok(())));
-        Ok(match self.read_answer {
-            Some(read) => read(&answer, request.records),
-            None => by_status(&answer),
-        })
+        Ok(answer)
     }
 
     fn no_answer(&self) -> Outcome {
@@ -201,7 +218,7 @@ impl HttpSender {
     fn renew_client(&mut self) -> Result<(), Outcome> {
         let files = stamps(&self.tls);
         if files != self.files {
-            self.client = client(&self.tls, &self.delivery).map_err(local_trouble)?;
+            self.client = client(&self.tls, &self.delivery, &self.resolver).map_err(local_trouble)?;
             self.files = files;
             tracing::info!("{}: certificates changed, connecting with the new ones", self.target);
         }
@@ -235,7 +252,7 @@ impl Sender for HttpSender {
     }
 }
 
-fn client(tls: &TlsOptions, delivery: &delivery::Options) -> Result<Client, HttpError> {
+fn client(tls: &TlsOptions, delivery: &delivery::Options, resolver: &Resolver) -> Result<Client, HttpError> {
     let client = Client::builder()
         .tls_backend_preconfigured(tls::client_config(tls)?)
         .user_agent(concat!("squelch/", env!("CARGO_PKG_VERSION")))
@@ -243,10 +260,11 @@ fn client(tls: &TlsOptions, delivery: &delivery::Options) -> Result<Client, Http
         .referer(false)
         // Retrying is the policy's business alone.
         .retry(reqwest::retry::never())
+        .dns_resolver(resolver.clone())
         .connect_timeout(delivery.connect_timeout)
         // Shorter than what load balancers allow, so that they do not close a connection under a request.
         .pool_idle_timeout(Duration::from_secs(30))
-        .pool_max_idle_per_host(delivery.concurrency.max(1))
+        .pool_max_idle_per_host(1)
         .tcp_keepalive(Duration::from_secs(30));
     Ok(client.build()?)
 }

@@ -1,10 +1,10 @@
 //! Storms and diagnoses as records: what `squelch.storm` and `squelch.storm_end` carry, and what `report` prints of the same things.
 
-use super::json::record_uid;
 use super::record_json::{CountedRecord, DistinctRecord, Fields};
 use super::storm_text;
 use super::style::Style;
 use super::timestamp::rfc3339;
+use super::uid::record_uid;
 use crate::diagnosis::Verdict;
 use crate::record::{Class, Severity};
 use crate::storm::{AlertLevel, Burst, Origin, StormEvent, StormReport, Timeline};

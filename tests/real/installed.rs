@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 pub const REQUIRE: &str = "SQUELCH_REQUIRE_REAL";
 
 /// Programs that are looked for, and how each is installed.
-const HOW: [(&str, &str); 6] = [
+const HOW: [(&str, &str); 7] = [
     ("promtool", "apt-get install --no-install-recommends prometheus"),
     ("prometheus", "apt-get install --no-install-recommends prometheus"),
     ("prometheus-alertmanager", "apt-get install --no-install-recommends prometheus-alertmanager"),
     ("rsyslogd", "apt-get install --no-install-recommends rsyslog"),
     ("nats-server", "apt-get install --no-install-recommends nats-server"),
     ("victoria-logs", "go install github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@latest"),
+    ("otelcol-real", "an OpenTelemetry Collector of .ci/collector.yaml, as .ci/run makes it"),
 ];
 
 /// Where a program is. Where it is not, that is said loudly and is `None`, or a failure with `SQUELCH_REQUIRE_REAL=1`.

@@ -9,6 +9,7 @@
 //! | [`victorialogs`] | JSON line | `log.record.uid` as field: queries can count it once |
 //! | [`clickhouse`] | row | `insert_deduplication_token`, and a table that keeps one row per uid |
 //! | [`splunk`], [`datadog`] | event | `log.record.uid` as field |
+//! | [`nats`] | message | `Nats-Msg-Id` = `log.record.uid`: the stream keeps one within its duplicate window |
 //! | [`syslog`] | message | `log.record.uid` in the structured data |
 
 pub mod clickhouse;
@@ -16,6 +17,7 @@ pub mod datadog;
 pub mod elasticsearch;
 pub mod json;
 pub mod loki;
+pub mod nats;
 pub mod otlp;
 pub mod protobuf;
 pub mod splunk;

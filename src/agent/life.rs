@@ -7,11 +7,11 @@ use super::reporter::Reporter;
 use super::signals::{Signals, Told};
 use super::thread::EngineThread;
 use super::{AgentError, reload};
-use crate::clock;
+use crate::clock::{self, Steady};
 use crate::config::{Loaded, Sources};
 use crate::engine;
 use crate::inputs::event::Feeder;
-use crate::store::{Note, Reader, Store};
+use crate::store::{Note, Reader, RecordKind, Store};
 use crate::telemetry::metrics::{FileCounters, OutputCounters};
 use crate::telemetry::status::ReloadStatus;
 use crate::telemetry::{Publisher, Subscriber, http, systemd};
@@ -75,10 +75,11 @@ impl Life {
             node: rapidhash_v3(config.node.as_bytes()),
             reference: now,
             started_in_the_middle: Some(now),
+            tells_absorbed: config.outputs.iter().any(|output| output.route.kinds.contains(&RecordKind::Absorbed)),
             streams_max: config.engine.streams_max.max(STREAMS_MAX),
             ..config.engine.clone()
         };
-        let pipeline = Pipeline::new(options, &config.node, &mut recovered, now);
+        let pipeline = Pipeline::new(options, &config.node, config.telemetry.fingerprints_max, &mut recovered, now);
         let (feeder, events) = Feeder::new();
         let (progress_sender, progress) = mpsc::channel(PROGRESS_MAX);
         let (news_sender, news) = watch::channel(newest);
@@ -92,8 +93,8 @@ impl Life {
                 listen: config.telemetry.listen,
                 api_listen: config.telemetry.api_listen,
                 api_token: config.telemetry.api_token.take(),
-                hosts: vec![config.node.clone()],
-                ..http::Options::default()
+                hosts: config.telemetry.hosts.iter().chain([&config.node]).cloned().collect(),
+                held_at_zero: config.telemetry.scrape_interval,
             },
             subscriber,
         )?;
@@ -127,6 +128,7 @@ impl Life {
                 queues: Vec::new(),
                 queues_at: None,
             },
+            day: Steady::default(),
         };
         let runtime = Handle::current();
         let engine = std::thread::Builder::new().name("engine".into()).spawn(move || thread.run(&runtime)).map_err(AgentError::Runtime)?;

@@ -243,14 +243,15 @@ struct DroppedRecord {
     summary: u64,
     burst: u64,
     storm: u64,
+    absorbed: u64,
     samples: u64,
     lines_inside: u64,
 }
 
 impl DroppedRecord {
     const fn new(dropped: &Dropped) -> Self {
-        let [line, summary, burst, storm] = dropped.records;
-        Self { line, summary, burst, storm, samples: dropped.samples, lines_inside: dropped.lines }
+        let [line, summary, burst, storm, absorbed] = dropped.records;
+        Self { line, summary, burst, storm, absorbed, samples: dropped.samples, lines_inside: dropped.lines }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::store::RecordKind;
 use secrecy::SecretString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where records go.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub enum Destination {
     Log(LogOptions),
     /// Syslog over TCP or TLS.
     Syslog(SyslogOptions),
+    /// NATS JetStream.
+    Nats(super::nats::NatsOptions),
     /// Alerts, and nothing else.
     Alert(super::alerts::AlertOptions),
 }
@@ -24,7 +27,7 @@ pub enum Destination {
 /// Which records an output takes. Empty lists mean all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
-    /// Only these kinds.
+    /// Only these kinds. None named: all but [`RecordKind::Absorbed`].
     pub kinds: Vec<RecordKind>,
     /// Only these classes (`retry`, `failure` ...; `none` for records without one).
     pub classes: Vec<String>,
@@ -115,6 +118,8 @@ pub enum Protocol {
         index: String,
         /// The source type.
         sourcetype: String,
+        /// How long the indexer's acknowledgement is waited for; `None` to ask for none.
+        acknowledge_within: Option<Duration>,
     },
 }
 

@@ -175,6 +175,19 @@ impl HttpSender {
     }
 
     async fn try_once(&mut self, request: &Request) -> Result<Outcome, Outcome> {
+        let answer = self.ask(request).await?;
+        Ok(match self.read_answer {
+            Some(read) => read(&answer, request.records),
+            None if self.takes_pages => by_status(&answer),
+            None => by_status_but_no_page(&answer),
+        })
+    }
+
+    /// Sends a request and gives the answer as it came, for protocols that ask more than one question.
+    ///
+    /// # Errors
+    /// What it means that none came.
+    pub(super) async fn ask(&mut self, request: &Request) -> Result<Answer, Outcome> {
         self.renew_client()?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(request.content_type));
@@ -211,11 +224,7 @@ impl HttpSender {
         let until = if self.read_answer.is_some() { deadline } else { deadline.min(clock::monotonic_in_tokio() + REST_OF_ANSWER) };
         let rest = tokio::time::timeout_at(until, read_body(&mut response, &mut answer.body)).await;
         answer.is_whole = matches!(rest, Ok(Ok(())));
-        Ok(match self.read_answer {
-            Some(read) => read(&answer, request.records),
-            None if self.takes_pages => by_status(&answer),
-            None => by_status_but_no_page(&answer),
-        })
+        Ok(answer)
     }
 
     fn no_answer(&self) -> Outcome {

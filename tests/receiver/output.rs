@@ -3,7 +3,7 @@
 use squelch::delivery::{self, Batch, Batches, Counters, Encoder, Ended, ReadError, Stop};
 use squelch::outputs::destination::{Auth, Compression, Destination, HttpOptions, OutputOptions, Route, TlsOptions};
 use squelch::outputs::http::HttpSender;
-use squelch::outputs::protocol;
+use squelch::outputs::protocol::{self, LogSender};
 use squelch::outputs::{self, Links};
 use squelch::store::{BatchNumber, Cursor, DeadLetter, Progress, RecordKind, Records};
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl Output {
     /// The same with delays of its own, for what takes log records by HTTP.
     pub fn start_with(output: OutputOptions, options: delivery::Options, random: impl FnMut() -> f64 + Send + 'static) -> Self {
         let (encoder, sender): (Box<dyn Encoder>, _) = match output.destination {
-            Destination::Http(http) => (Box::new(delivery::Ndjson), HttpSender::new(http, &options, None).unwrap()),
+            Destination::Http(http) => (Box::new(delivery::Ndjson), LogSender::Http(Box::new(HttpSender::new(http, &options, None).unwrap()))),
             Destination::Log(log) => protocol::parts(log, &options).unwrap(),
             other => panic!("{other:?} takes no log records by HTTP"),
         };

@@ -39,7 +39,7 @@ pub const SPOKEN: &[Spoken] = &[
     log("clickhouse", (200, ""), |url, tls| store(url, tls, Protocol::ClickHouse { database: "logs".into(), table: "squelch".into() })),
     log("datadog", (202, "{}"), |url, tls| store(url, tls, Protocol::Datadog { tags: vec![] })),
     log("splunk", (200, r#"{"text":"Success","code":0}"#), |url, tls| {
-        store(url, tls, Protocol::Splunk { index: String::new(), sourcetype: "squelch".into() })
+        store(url, tls, Protocol::Splunk { index: String::new(), sourcetype: "squelch".into(), acknowledge_within: None })
     }),
     Spoken {
         knows_pages: false,

@@ -42,7 +42,13 @@ fn message(alert: &Alert<'_>) -> Value {
     if let Some((_, rest)) = alert.body.split_once('\n') {
         blocks.push(section(&format!("```{}```", escaped(rest, BLOCK_CHARS_MAX).replace('`', "'"))));
     }
-    let foot = [("node", alert.from("host.name")), ("storm", &alert.storm_id), ("class", &alert.class)];
+    let foot = [
+        ("namespace", alert.from("k8s.namespace.name")),
+        ("service", alert.service()),
+        ("node", alert.from("host.name")),
+        ("storm", &alert.storm_id),
+        ("class", &alert.class),
+    ];
     let foot: Vec<String> = foot.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name} {value}")).collect();
     blocks.push(json!({ "type": "context", "elements": [{ "type": "mrkdwn", "text": escaped(&foot.join(" · "), LINE_CHARS_MAX) }] }));
     json!({ "text": format!("{mark} {summary}"), "blocks": blocks, "unfurl_links": false, "unfurl_media": false })

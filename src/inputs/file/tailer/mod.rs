@@ -24,6 +24,10 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(3600);
 const FORGET_EVERY: Duration = Duration::from_secs(60);
 /// A file that was written to within this is looked at as often as `poll_min` says.
 const ACTIVE_FOR: Duration = Duration::from_secs(10);
+/// Looks are so far apart for each file that is followed: a look takes some 3 us a file, so that looking costs 3 % of a core at most ...
+const LOOK_PER_FILE: Duration = Duration::from_micros(100);
+/// ... and never less than this.
+const LOOK_MIN: Duration = Duration::from_millis(250);
 /// A stream further behind than this reads a backlog.
 const BEHIND_BYTES: u64 = 4 << 20;
 /// Leading NULs from here on are a hole that a truncation left, not text: one page.
@@ -128,7 +132,7 @@ impl Tailer {
     pub fn turn(&mut self, now: UnixNanos) -> Result<Activity, Stopped> {
         if now >= self.look_at {
             self.look(now)?;
-            self.look_at = if std::mem::take(&mut self.looks_again) { now } else { now.plus(nanos(self.options.poll_max)) };
+            self.look_at = if std::mem::take(&mut self.looks_again) { now } else { now.plus(nanos(self.look_every())) };
         }
         let (mut bytes, mut has_more) = (0, false);
         let active = std::mem::take(&mut self.active);
@@ -156,6 +160,12 @@ impl Tailer {
             (false, true) => Duration::from_nanos(self.look_at.since(now).max(0).unsigned_abs()).max(self.options.poll_min),
         };
         Ok(Activity { bytes, wait })
+    }
+
+    /// How long until the next look: few files can be looked at more often for the same price, and a line in a quiet one is told sooner.
+    fn look_every(&self) -> Duration {
+        let files = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
+        LOOK_PER_FILE.saturating_mul(files).max(LOOK_MIN).min(self.options.poll_max)
     }
 
     fn count(&self, has_more: bool) {

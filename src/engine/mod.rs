@@ -501,7 +501,7 @@ impl Engine {
     }
 
     /// One line as read.
-    #[inline]
+    #[inline(always)]
     fn line(&mut self, stream: usize, arrival: UnixNanos, line: RawLine<'_>, sink: &mut dyn Sink) {
         let at = &mut self.streams[stream].place;
         let place = *at;
@@ -547,7 +547,7 @@ impl Engine {
     }
 
     /// The lane of the line that was just scanned.
-    #[inline]
+    #[inline(always)]
     fn lane(&mut self, stream: usize, shape: ShapeIndex, text: &[u8], sink: &mut dyn Sink) -> usize {
         let shape = self.shapes.get(shape);
         let instance = shape.instance.map_or(0, |field| rapidhash_v3(field.of(text, self.scanner.words())));
@@ -620,7 +620,7 @@ impl Engine {
     }
 
     /// A line that is whole: it continues the record at hand or begins one. Its words are in `self.scanner`.
-    #[inline]
+    #[inline(always)]
     fn text(&mut self, stream: usize, lane: usize, shape_index: ShapeIndex, text: Text<'_>, sink: &mut dyn Sink) {
         let shape = self.shapes.get(shape_index);
         let role = shape.role;
@@ -664,7 +664,7 @@ impl Engine {
     }
 
     /// The line that was just scanned begins a record.
-    #[inline]
+    #[inline(always)]
     fn begin_record(&mut self, stream: usize, lane: usize, shape: ShapeIndex, text: Text<'_>, pid: u64, sink: &mut dyn Sink) {
         let role = self.shapes.get(shape).role;
         let index = self.index_of_shape(shape, sink);
@@ -689,7 +689,7 @@ impl Engine {
     }
 
     /// The key of a line that stands for a whole record.
-    #[inline]
+    #[inline(always)]
     fn index_of_shape(&mut self, shape: ShapeIndex, sink: &mut dyn Sink) -> FingerprintIndex {
         let slot = self.shapes.get(shape).slot;
         if let Some(index) = self.fingerprints.still_at(slot) {

@@ -111,7 +111,7 @@ impl LineSplitter {
         self.carry.len()
     }
 
-    #[inline]
+    #[inline(always)]
     fn hand_out(&mut self, end: &[u8], cut: Cut, each: &mut impl FnMut(RawLine<'_>)) {
         if self.carry.is_empty() {
             each(RawLine::new(end, cut));

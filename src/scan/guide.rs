@@ -147,10 +147,14 @@ impl Tail {
         Self { bytes, from }
     }
 
-    /// As many bytes as a head has from `at` on, which is in the line or its end.
+    /// As many bytes as a head has from `at` on, if the line has `length` of them, which are no more.
     #[inline(always)]
-    fn head<'a>(&'a self, line: &'a [u8], at: usize) -> Option<&'a [u8]> {
-        line.get(at..at + HEAD).or_else(|| self.bytes.get(at.checked_sub(self.from)?..)?.get(..HEAD))
+    fn head<'a>(&'a self, line: &'a [u8], at: usize, length: usize) -> Option<&'a [u8]> {
+        if let Some(head) = line.get(at..at + HEAD) {
+            return Some(head);
+        }
+        let head = self.bytes.get(at.checked_sub(self.from)?..)?.get(..HEAD)?;
+        (at + length <= line.len()).then_some(head)
     }
 }
 
@@ -236,8 +240,9 @@ impl Guide {
     pub(super) fn follow(&self, line: &[u8], bits: &Bits, words: &mut [Word]) -> (Option<Leaf>, usize) {
         let tail = Tail::of(line);
         let (mut step, mut at, mut found) = (ROOT, 0, 0);
+        let mut from = &self.steps[ROOT as usize];
         let leaf = loop {
-            let mut index = self.steps[step as usize].only;
+            let mut index = from.only;
             if index == NONE {
                 // The first run with a digit ends the literal, unless that is a weak word, or the word is wider than the run.
                 let start = bits.next_digit(at).map_or(line.len(), |digit| bits.run_start(digit).max(at));
@@ -255,13 +260,12 @@ impl Guide {
                 }
                 if self.word_at(next, line, bits, at, start, word) {
                     found += 1;
-                    let is_it = word.start as usize == start && Some(word.kind) == next.kind;
-                    step = if is_it {
-                        index
+                    if word.start as usize == start && Some(word.kind) == next.kind {
+                        (step, from) = (index, next);
                     } else {
                         let Some(other) = self.other(index, line, at, start, word) else { break None };
-                        other
-                    };
+                        (step, from) = (other, &self.steps[other as usize]);
+                    }
                     at = word.end as usize;
                     continue;
                 }
@@ -270,7 +274,7 @@ impl Guide {
             let Some(next) = next_word(line, bits, at) else { break self.find(step, END, &line[at..]).map(Leaf) };
             (*word, found) = (next, found + 1);
             let Some(other) = self.find(step, Some(next.kind), &line[at..next.start as usize]) else { break None };
-            (step, at) = (other, next.end as usize);
+            (step, from, at) = (other, &self.steps[other as usize], next.end as usize);
         };
         (leaf, found)
     }
@@ -377,8 +381,7 @@ impl Guide {
     fn stands_at(&self, step: &Step, line: &[u8], tail: &Tail, at: usize) -> bool {
         let length = step.literal_len as usize;
         if length <= HEAD
-            && at + length <= line.len()
-            && let Some(head) = tail.head(line, at)
+            && let Some(head) = tail.head(line, at, length)
         {
             // Loops of fixed length, here and below: they are laid out flat in every kind of build.
             let mut differs = 0;

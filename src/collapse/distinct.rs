@@ -72,6 +72,9 @@ pub(super) struct Names<const KEPT: usize, const REPLACES: bool> {
     counts: Vec<u64>,
     /// Open addressing over `names`; twice as many slots as names. Unused while there are few names.
     slots: Vec<u16>,
+    /// The least count when one was looked for last, and the first place where it may still stand: counts only grow, so that it stands nowhere
+    /// before.
+    least: (u64, usize),
     /// Where the last record was found: most streams have one instance and one target.
     last: usize,
     registers: Option<Box<[u8; REGISTERS]>>,
@@ -115,6 +118,7 @@ impl<const KEPT: usize, const REPLACES: bool> Names<KEPT, REPLACES> {
         self.counts.clear();
         self.slots.clear();
         self.last = 0;
+        self.least = (0, 0);
         self.registers = None;
     }
 
@@ -169,9 +173,7 @@ impl<const KEPT: usize, const REPLACES: bool> Names<KEPT, REPLACES> {
             note(&mut registers[..], name);
         }
         if REPLACES {
-            // The first of those that were counted least.
-            let least = self.counts.iter().fold(u64::MAX, |least, count| least.min(*count));
-            let rarest = self.counts.iter().position(|count| *count == least).unwrap_or_default();
+            let rarest = self.rarest();
             self.hashes[rarest] = hash;
             self.counts[rarest] += 1;
             let kept = &mut self.names[rarest];
@@ -182,6 +184,20 @@ impl<const KEPT: usize, const REPLACES: bool> Names<KEPT, REPLACES> {
             self.last = rarest;
         }
         grown
+    }
+
+    /// The first of those that were counted least, when all counters are taken.
+    fn rarest(&mut self) -> usize {
+        let (least, from) = self.least;
+        let rarest = match self.counts[from..].iter().position(|count| *count == least) {
+            Some(at) => from + at,
+            None => {
+                self.least.0 = self.counts.iter().fold(u64::MAX, |least, count| least.min(*count));
+                self.counts.iter().position(|count| *count == self.least.0).unwrap_or_default()
+            }
+        };
+        self.least.1 = rarest;
+        rarest
     }
 
     /// Puts the newest name into the slots, which double when they are half full. A table that replaces stays linear.
@@ -237,6 +253,20 @@ mod tests {
     fn ten_thousand_instances_are_estimated_within_ten_percent() {
         let seen = count_names::<INSTANCES_EXACT, false>(0..10_000);
         assert!(seen.is_estimate && (9_000..=11_000).contains(&seen.count), "{}", seen.count);
+    }
+
+    #[test]
+    fn the_rarest_is_the_first_of_those_with_the_least_count() {
+        let mut table = Names::<TARGETS_KEPT, true>::default();
+        for n in 0..5_000u64 {
+            let value = stable_hash(&n.to_le_bytes());
+            let name = if value % 3 == 0 { value % 8 } else { value % 1_000 };
+            if table.names.len() == TARGETS_KEPT && !table.hashes.contains(&(name + 1)) {
+                let expected = (0..TARGETS_KEPT).min_by_key(|at| table.counts[*at]);
+                assert_eq!(Some(table.rarest()), expected);
+            }
+            table.count(name + 1, name.to_string().as_bytes());
+        }
     }
 
     #[test]

@@ -63,8 +63,9 @@ pub(super) struct Field {
 
 impl Field {
     pub(super) fn new(span: Span, words: &[Word]) -> Self {
-        let whole = words.iter().position(|word| (word.start, word.end) == (span.start, span.end)).map_or(LINE, |index| index as u32);
-        Self { start: Anchor::new(span.start, words, false), end: Anchor::new(span.end, words, true), whole }
+        let (start, end) = (Anchor::new(span.start, words, false), Anchor::new(span.end, words, true));
+        let is_whole = start.word == end.word && (start.from_end, start.delta, end.from_end, end.delta) == (false, 0, true, 0);
+        Self { start, end, whole: if is_whole { start.word } else { LINE } }
     }
 
     /// Its bytes in a line of the same shape.

@@ -92,6 +92,7 @@ struct Inside {
     bodies: Vec<Vec<u8>>,
     heads: Vec<String>,
     arrivals: Vec<Instant>,
+    connections: usize,
 }
 
 impl Inside {
@@ -117,8 +118,17 @@ impl Receiver {
     pub async fn by(plan: Plan) -> Self {
         let Plan { address, opens, then_opens, script, then, yes } = plan;
         let listener = TcpListener::bind(address).await.unwrap();
-        let inside =
-            Inside { opens: opens.into(), then_opens, script: script.into(), then, yes, bodies: Vec::new(), heads: Vec::new(), arrivals: Vec::new() };
+        let inside = Inside {
+            opens: opens.into(),
+            then_opens,
+            script: script.into(),
+            then,
+            yes,
+            bodies: Vec::new(),
+            heads: Vec::new(),
+            arrivals: Vec::new(),
+            connections: 0,
+        };
         let this = Self { address: listener.local_addr().unwrap(), inside: Arc::new(Mutex::new(inside)) };
         let inside = Arc::clone(&this.inside);
         tokio::spawn(async move {
@@ -128,6 +138,7 @@ impl Receiver {
                 stream.set_nodelay(true).unwrap();
                 let opens = {
                     let mut inside = inside.lock().unwrap();
+                    inside.connections += 1;
                     inside.opens.pop_front().unwrap_or_else(|| inside.then_opens.clone())
                 };
                 tokio::spawn(connection(stream, opens, Arc::clone(&inside)));
@@ -164,6 +175,10 @@ impl Receiver {
     }
     pub fn requests(&self) -> usize {
         self.inside.lock().unwrap().arrivals.len()
+    }
+    /// How many connections were made.
+    pub fn connections(&self) -> usize {
+        self.inside.lock().unwrap().connections
     }
     /// When requests came.
     pub fn arrivals(&self) -> Vec<Instant> {

@@ -107,6 +107,19 @@ async fn a_receiver_that_speaks_only_old_tls_is_refused_when_that_is_said() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_handshake_that_stalls_is_given_up_with_the_time_for_connecting() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let tls = TlsOptions { insecure_skip_verify: true, ..TlsOptions::default() };
+    let http = to(Destination::Http(http_options(format!("https://127.0.0.1:{port}"), tls.clone())));
+    for output in [http, syslog(port, tls)] {
+        let started = tokio::time::Instant::now();
+        let (_, outcome) = squelch::outputs::send_test(output).await.unwrap();
+        assert!(started.elapsed().abs_diff(Duration::from_secs(5)) < Duration::from_millis(50), "{:?}: {outcome}", started.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_check_of_certificates_anybody_will_do() {
     let receiver = Receiver::start_tls([], Opens::Tls(Authority::new().acceptor("elsewhere.example", 2020))).await;
     Output::start(https(&receiver, TlsOptions { insecure_skip_verify: true, ..TlsOptions::default() })).finish().await;
@@ -141,6 +154,12 @@ async fn nothing_is_lost_when_streams_of_http_2_break_or_hang() {
         assert_eq!(receiver.taken(), all_uids(), "{does:?}");
         let requests = output.counters.requests();
         assert!(requests.iter().any(|(counted, count)| counted == code && *count == 5), "{does:?}: {requests:?}");
+        // Who is silent may be gone: the next request does not go to the same connection. Others stay.
+        let connections = match does {
+            Does::Hang | Does::Close => 6,
+            _ => 1,
+        };
+        assert_eq!(receiver.connections(), connections, "{does:?}");
     }
 }
 

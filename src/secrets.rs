@@ -46,7 +46,24 @@ fn ends_with_word(key: &[u8], word: &[u8]) -> bool {
 }
 
 const fn is_key_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+    /// Looked up: samples are read byte by byte.
+    static KEY: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut i = 0;
+        while i < 256 {
+            let byte = i as u8;
+            table[i] = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+            i += 1;
+        }
+        table
+    };
+    KEY[byte as usize]
+}
+
+/// Whether a word may announce a secret, by its last letter: most do not.
+const fn may_announce(last: u8) -> bool {
+    // Those of `is_secret_key`, of `bearer` and of `basic`.
+    matches!(last | 0x20, b'd' | b'e' | b't' | b'n' | b'r' | b'y' | b'c')
 }
 
 /// The text with `***` for each secret; borrowed when there is none.
@@ -59,8 +76,10 @@ pub fn mask(text: &[u8]) -> Cow<'_, [u8]> {
     let mut out: Option<Vec<u8>> = None;
     let (mut at, mut copied) = (0, 0);
     while at < text.len() {
-        let Some((start, end)) = secret_at(text, at) else {
-            at += if is_key_byte(text[at]) { run(text, at) } else { 1 };
+        let word = run(text, at);
+        let is_announced = if word > 0 { may_announce(text[at + word - 1]) } else { text[at] == b':' };
+        let Some((start, end)) = (if is_announced { secret_at(text, at) } else { None }) else {
+            at += word.max(1);
             continue;
         };
         if end > start && &text[start..end] != HIDDEN {

@@ -60,19 +60,21 @@ pub(super) fn estimate(registers: &[u8]) -> u64 {
     estimate.round() as u64
 }
 
-#[derive(Debug, Default)]
-struct Named {
-    hash: u64,
-    count: u64,
-    name: Vec<u8>,
-}
+/// One of the names, as far as memory is counted.
+const NAMED_BYTES: usize = 2 * size_of::<u64>() + size_of::<Vec<u8>>();
 
 /// A table of names by hash. `REPLACES`: a new name takes the place of the rarest when all counters are taken (space-saving).
 #[derive(Debug, Default)]
 pub(super) struct Names<const KEPT: usize, const REPLACES: bool> {
-    named: Vec<Named>,
-    /// Open addressing over `named`; twice as many slots as names. Unused while there are few names.
+    names: Vec<Vec<u8>>,
+    /// Hash and count of each, side by side: few names are searched one by one.
+    hashes: Vec<u64>,
+    counts: Vec<u64>,
+    /// Open addressing over `names`; twice as many slots as names. Unused while there are few names.
     slots: Vec<u16>,
+    /// The least count when one was looked for last, and the first place where it may still stand: counts only grow, so that it stands nowhere
+    /// before.
+    least: (u64, usize),
     /// Where the last record was found: most streams have one instance and one target.
     last: usize,
     registers: Option<Box<[u8; REGISTERS]>>,
@@ -85,15 +87,13 @@ impl<const KEPT: usize, const REPLACES: bool> Names<KEPT, REPLACES> {
     /// Counts one record of `name`, whose `hash` tells it apart inside this process. Returns the bytes that were allocated.
     #[inline]
     pub(super) fn count(&mut self, hash: u64, name: &[u8]) -> usize {
-        if let Some(last) = self.named.get_mut(self.last)
-            && last.hash == hash
-        {
-            last.count += 1;
+        if self.hashes.get(self.last) == Some(&hash) {
+            self.counts[self.last] += 1;
             return 0;
         }
         if let Some(found) = self.find(hash) {
             self.last = found;
-            self.named[found].count += 1;
+            self.counts[found] += 1;
             return 0;
         }
         self.add(hash, name)
@@ -109,22 +109,25 @@ impl<const KEPT: usize, const REPLACES: bool> Names<KEPT, REPLACES> {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.named.is_empty()
+        self.names.is_empty()
     }
 
     pub(super) fn clear(&mut self) {
-        self.named.clear();
+        self.names.clear();
+        self.hashes.clear();
+        self.counts.clear();
         self.slots.clear();
         self.last = 0;
+        self.least = (0, 0);
         self.registers = None;
     }
 
     pub(super) fn to_distinct(&self, mask: fn(&[u8]) -> Cow<'_, [u8]>) -> Distinct {
         let mut top: Vec<(Box<[u8]>, u64)> =
-            self.named.iter().map(|named| (mask(&named.name).into_owned().into_boxed_slice(), named.count)).collect();
+            self.names.iter().zip(&self.counts).map(|(name, count)| (mask(name).into_owned().into_boxed_slice(), *count)).collect();
         top.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         Distinct {
-            count: self.registers.as_ref().map_or(self.named.len() as u64, |registers| estimate(&registers[..]).max(self.named.len() as u64)),
+            count: self.registers.as_ref().map_or(self.names.len() as u64, |registers| estimate(&registers[..]).max(self.names.len() as u64)),
             is_estimate: self.registers.is_some(),
             top,
             registers: self.registers.as_ref().map(|registers| registers[..].into()),
@@ -134,12 +137,12 @@ impl<const KEPT: usize, const REPLACES: bool> Names<KEPT, REPLACES> {
     #[inline]
     fn find(&self, hash: u64) -> Option<usize> {
         if self.slots.is_empty() {
-            return self.named.iter().position(|named| named.hash == hash);
+            return self.hashes.iter().position(|known| *known == hash);
         }
         let mut slot = mix(hash) as usize & (self.slots.len() - 1);
         while self.slots[slot] != EMPTY {
             let index = usize::from(self.slots[slot]);
-            if self.named[index].hash == hash {
+            if self.hashes[index] == hash {
                 return Some(index);
             }
             slot = (slot + 1) & (self.slots.len() - 1);
@@ -150,16 +153,18 @@ impl<const KEPT: usize, const REPLACES: bool> Names<KEPT, REPLACES> {
     #[cold]
     fn add(&mut self, hash: u64, name: &[u8]) -> usize {
         let name = &name[..name.len().min(NAME_BYTES)];
-        if self.named.len() < KEPT {
-            self.named.push(Named { hash, count: 1, name: name.into() });
-            self.last = self.named.len() - 1;
-            return size_of::<Named>() + name.len() + self.index_last();
+        if self.names.len() < KEPT {
+            self.names.push(name.into());
+            self.hashes.push(hash);
+            self.counts.push(1);
+            self.last = self.names.len() - 1;
+            return NAMED_BYTES + name.len() + self.index_last();
         }
         let mut grown = 0;
         if self.registers.is_none() {
             let mut registers = Box::new([0; REGISTERS]);
-            for named in &self.named {
-                note(&mut registers[..], &named.name);
+            for name in &self.names {
+                note(&mut registers[..], name);
             }
             self.registers = Some(registers);
             grown = REGISTERS;
@@ -168,21 +173,36 @@ impl<const KEPT: usize, const REPLACES: bool> Names<KEPT, REPLACES> {
             note(&mut registers[..], name);
         }
         if REPLACES {
-            let rarest = (0..self.named.len()).min_by_key(|index| self.named[*index].count).unwrap_or_default();
-            let named = &mut self.named[rarest];
-            (named.hash, named.count) = (hash, named.count + 1);
-            let capacity = named.name.capacity();
-            named.name.clear();
-            named.name.extend_from_slice(name);
-            grown += named.name.capacity() - capacity;
+            let rarest = self.rarest();
+            self.hashes[rarest] = hash;
+            self.counts[rarest] += 1;
+            let kept = &mut self.names[rarest];
+            let capacity = kept.capacity();
+            kept.clear();
+            kept.extend_from_slice(name);
+            grown += kept.capacity() - capacity;
             self.last = rarest;
         }
         grown
     }
 
+    /// The first of those that were counted least, when all counters are taken.
+    fn rarest(&mut self) -> usize {
+        let (least, from) = self.least;
+        let rarest = match self.counts[from..].iter().position(|count| *count == least) {
+            Some(at) => from + at,
+            None => {
+                self.least.0 = self.counts.iter().fold(u64::MAX, |least, count| least.min(*count));
+                self.counts.iter().position(|count| *count == self.least.0).unwrap_or_default()
+            }
+        };
+        self.least.1 = rarest;
+        rarest
+    }
+
     /// Puts the newest name into the slots, which double when they are half full. A table that replaces stays linear.
     fn index_last(&mut self) -> usize {
-        let names = self.named.len();
+        let names = self.names.len();
         if names <= LINEAR_MAX || REPLACES {
             return 0;
         }
@@ -200,7 +220,7 @@ impl<const KEPT: usize, const REPLACES: bool> Names<KEPT, REPLACES> {
     }
 
     fn place(&mut self, index: usize) {
-        let mut slot = mix(self.named[index].hash) as usize & (self.slots.len() - 1);
+        let mut slot = mix(self.hashes[index]) as usize & (self.slots.len() - 1);
         while self.slots[slot] != EMPTY {
             slot = (slot + 1) & (self.slots.len() - 1);
         }
@@ -233,6 +253,20 @@ mod tests {
     fn ten_thousand_instances_are_estimated_within_ten_percent() {
         let seen = count_names::<INSTANCES_EXACT, false>(0..10_000);
         assert!(seen.is_estimate && (9_000..=11_000).contains(&seen.count), "{}", seen.count);
+    }
+
+    #[test]
+    fn the_rarest_is_the_first_of_those_with_the_least_count() {
+        let mut table = Names::<TARGETS_KEPT, true>::default();
+        for n in 0..5_000u64 {
+            let value = stable_hash(&n.to_le_bytes());
+            let name = if value.is_multiple_of(3) { value % 8 } else { value % 1_000 };
+            if table.names.len() == TARGETS_KEPT && !table.hashes.contains(&(name + 1)) {
+                let expected = (0..TARGETS_KEPT).min_by_key(|at| table.counts[*at]);
+                assert_eq!(Some(table.rarest()), expected);
+            }
+            table.count(name + 1, name.to_string().as_bytes());
+        }
     }
 
     #[test]

@@ -166,7 +166,7 @@ impl Collapse {
     }
 
     /// The slot of the fingerprint in the stream; a new one if there is none.
-    #[inline]
+    #[inline(always)]
     fn slot_of(&mut self, occurrence: &Occurrence<'_>, out: Out<'_>) -> u32 {
         let (index, stream) = (occurrence.index, occurrence.stream);
         if let Some(state) = self.fingerprints.get(index.0 as usize)
@@ -340,7 +340,7 @@ impl Collapse {
     // ---- one record, step by step ----
 
     /// Moves the stream's time to this record; closes its windows whose cell has ended by it. Returns the stream's latest time.
-    #[inline]
+    #[inline(always)]
     fn reach(&mut self, occurrence: &Occurrence<'_>, out: Out<'_>) -> i64 {
         let id = occurrence.stream.0 as usize;
         if id >= self.streams.len() {
@@ -424,7 +424,7 @@ impl Collapse {
     }
 
     /// Episode and gap. Returns whether it is one of the first of its episode, and the gap to the one before of its worker.
-    #[inline]
+    #[inline(always)]
     fn follow(&mut self, slot: u32, occurrence: &Occurrence<'_>) -> (bool, Option<i64>) {
         let entry = &mut self.entries[slot as usize];
         let working = occurrence.working.0;
@@ -461,7 +461,7 @@ impl Collapse {
     }
 
     /// Why it is absorbed; `None` if it passes.
-    #[inline]
+    #[inline(always)]
     fn decide(&mut self, slot: u32, is_first: bool, high: i64, occurrence: &Occurrence<'_>, out: Out<'_>) -> Option<Cause> {
         let fingerprint = occurrence.fingerprint;
         if !fingerprint.class.is_retry_like() {
@@ -549,7 +549,7 @@ impl Collapse {
     }
 
     #[expect(clippy::too_many_arguments, reason = "one step of `offer`, its arguments are what the steps before found out")]
-    #[inline]
+    #[inline(always)]
     fn absorb(&mut self, slot: u32, cause: Cause, high: i64, interval: Option<i64>, is_first: bool, occurrence: &Occurrence<'_>, out: Out<'_>) {
         if self.entries[slot as usize].window.is_none() {
             self.open(slot, cause, high, is_first, occurrence, out);

@@ -23,6 +23,8 @@ const BINS: usize = 33;
 #[derive(Debug)]
 pub(super) struct Window {
     pub(super) cell: Cell,
+    /// Number of the 10 s that the first bin stands for: the one before the cell.
+    first_ten: i64,
     pub(super) part: u32,
     /// Counted over all windows ever opened; tells a window from an earlier one of the same entry.
     pub(super) number: u64,
@@ -79,6 +81,7 @@ impl Window {
     pub(super) fn new() -> Self {
         Self {
             cell: Cell { start: 0, end: 0 },
+            first_ten: -1,
             part: 0,
             number: 0,
             deadline: 0,
@@ -131,6 +134,7 @@ impl Window {
     /// Opens it for its first record. Returns the bytes that it holds from the start.
     pub(super) fn open(&mut self, cell: Cell, part: u32, number: u64, cause: Cause, counts_seconds: bool) -> usize {
         (self.cell, self.part, self.number, self.cause) = (cell, part, number, cause);
+        self.first_ten = cell.start.div_euclid(TEN) - 1;
         self.per_second = counts_seconds.then(Vec::new);
         self.last_text.reserve(LAST_BYTES_MIN);
         self.held_bytes = size_of::<Self>() + self.last_text.capacity();
@@ -151,7 +155,7 @@ impl Window {
         // A record on time goes into its own 10 s, also one before the cell; a late one is counted in the cell that is open.
         let earliest = if occurrence.late { self.cell.start } else { self.cell.start - TEN };
         let counted_at = working.clamp(earliest, self.cell.end - 1);
-        let bin = (counted_at.div_euclid(TEN) - self.first_ten()) as usize;
+        let bin = (UnixNanos(counted_at).second().div_euclid(10) - self.first_ten) as usize;
         self.per_10s[bin.min(BINS - 1)] += 1;
         if let Some(interval) = interval {
             grown += self.intervals.record(interval);
@@ -182,7 +186,7 @@ impl Window {
             grown += self.last_text.capacity() - capacity;
         }
         if let Some(seconds) = &mut self.per_second {
-            grown += count_second(seconds, counted_at.div_euclid(SECOND));
+            grown += count_second(seconds, UnixNanos(counted_at).second());
         }
         self.held_bytes += grown;
         grown
@@ -202,7 +206,7 @@ impl Window {
         if samples.last().is_none_or(|newest| newest.ordinal < self.count) {
             samples.push(Sample { at: UnixNanos(self.last_at), ordinal: self.count, text: mask(&self.last_text).into_owned() });
         }
-        let first_ten = self.first_ten();
+        let first_ten = self.first_ten;
         let per_10s = self.per_10s.iter().enumerate().filter(|(_, count)| **count > 0);
         Summary {
             fingerprint: Arc::clone(fingerprint),
@@ -229,11 +233,6 @@ impl Window {
             late: self.late,
             outcome: outcome.map(Arc::clone),
         }
-    }
-
-    /// Number of the 10 s that the first bin stands for: the one before the cell.
-    const fn first_ten(&self) -> i64 {
-        self.cell.start.div_euclid(TEN) - 1
     }
 
     /// Keeps this record: a doubling, or one that shows another instance or target than the sample before.

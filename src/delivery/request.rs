@@ -1,7 +1,7 @@
 //! What an output is made of: an [`Encoder`] (records to bytes, pure) and a [`Sender`] (bytes to a receiver). Everything else is shared.
 
 use super::outcome::Outcome;
-use crate::store::Record;
+use crate::store::{BatchNumber, Record, Records};
 use memchr::memmem;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -14,6 +14,18 @@ pub trait Encoder: Send {
     fn content_type(&self) -> &'static str;
     /// Appends the body for `records` to `out`.
     fn encode(&mut self, records: &[Record<'_>], out: &mut Vec<u8>);
+    /// Where the bytes of a record depend on those beside it: a number for each record of a batch, given back with the record in
+    /// [`encode_marked`](Self::encode_marked). Asked with the whole batch, also with what is delivered already or goes elsewhere: batches never
+    /// change, so a record has the same number in every resend, in whatever request and after a crash. Most need none.
+    fn marks(&self, batch: BatchNumber, records: &Records) -> Vec<u32> {
+        let _ = (batch, records);
+        Vec::new()
+    }
+    /// The same as [`encode`](Self::encode), with the mark of each record.
+    fn encode_marked(&mut self, records: &[Record<'_>], marks: &[u32], out: &mut Vec<u8>) {
+        let _ = marks;
+        self.encode(records, out);
+    }
 }
 
 /// One request, ready to go.

@@ -279,7 +279,8 @@ impl<E: Encoder, S: Sender> Task<E, S> {
         for batch in &batches {
             let done = if batch.number == from.batch { from.done } else { 0 };
             let (takes, overtaken) = (&self.takes, &mut self.overtaken);
-            load.add(batch, done, |record, uid| takes(record) && !(record.kind == RecordKind::Storm && overtaken.remove(uid)));
+            let marks = self.encoder.marks(batch.number, &batch.records);
+            load.add(batch, done, &marks, |record, uid| takes(record) && !(record.kind == RecordKind::Storm && overtaken.remove(uid)));
         }
         self.read_to = after;
         match load.into_piece(Some(after)) {
@@ -317,7 +318,8 @@ impl<E: Encoder, S: Sender> Task<E, S> {
         for batch in &batches {
             // The batch that the lane stands in: what is done of it is done.
             let done = if batch.number == self.read_to.batch { self.read_to.done } else { 0 };
-            load.add(batch, done, |record, _| record.kind == RecordKind::Storm && (self.takes)(record));
+            let marks = self.encoder.marks(batch.number, &batch.records);
+            load.add(batch, done, &marks, |record, _| record.kind == RecordKind::Storm && (self.takes)(record));
         }
         if let Some(piece) = load.into_piece(None) {
             self.overtaken.extend(piece.uids().map(Into::into));
@@ -363,7 +365,7 @@ impl<E: Encoder, S: Sender> Task<E, S> {
             idempotency_key: idempotency_key(piece.uids()),
             records: piece.len(),
         };
-        self.encoder.encode(&piece.records(), &mut request.body);
+        self.encoder.encode_marked(&piece.records(), &piece.marks(), &mut request.body);
         let bytes = request.body.len();
         if piece.attempts > 0 {
             self.counters.retries.fetch_add(1, Relaxed);

@@ -186,6 +186,11 @@ impl Chains {
         if self.keys.get(guess).is_some_and(|entry| entry.hash == key) {
             return Some(guess);
         }
+        if self.keys.len() == KEYS_MAX && self.keys.last().is_some_and(|last| key > last.hash) {
+            // Where there are many workers, most of them.
+            self.is_overfull = true;
+            return None;
+        }
         let at = match self.keys.binary_search_by_key(&key, |entry| entry.hash) {
             Ok(at) => at,
             Err(at) => {

@@ -113,19 +113,16 @@ pub struct Fit {
 fn fit(row: &[Point], spread: f64, growths: &[f64], rise: impl Fn(f64, f64) -> f64) -> Option<Fit> {
     let weights: Vec<f64> = row.iter().map(|point| point.samples as f64 / (MEDIAN_COST * spread).powi(2)).collect();
     let all: f64 = weights.iter().sum();
+    let logs: Vec<f64> = row.iter().map(|point| point.ms.max(0.01).ln()).collect();
     let mut best: Option<Fit> = None;
     for &growth in growths {
+        // At each half position: logarithms are dear, and all caps ask for the same ones.
+        let rises: Vec<f64> = (0..=2 * row.len()).map(|halves| rise(growth, halves as f64 / 2.0)).collect();
         for halves in 2..=2 * row.len() {
             let cap_at = halves as f64 / 2.0;
-            let of = |position: usize| rise(growth, (position as f64).min(cap_at));
-            let start =
-                row.iter().zip(&weights).enumerate().map(|(at, (point, weight))| weight * (point.ms.max(0.01).ln() - of(at))).sum::<f64>() / all;
-            let error = row
-                .iter()
-                .zip(&weights)
-                .enumerate()
-                .map(|(at, (point, weight))| weight * (point.ms.max(0.01).ln() - start - of(at)).powi(2))
-                .sum::<f64>();
+            let of = |position: usize| rises[(2 * position).min(halves)];
+            let start = logs.iter().zip(&weights).enumerate().map(|(at, (log, weight))| weight * (log - of(at))).sum::<f64>() / all;
+            let error = logs.iter().zip(&weights).enumerate().map(|(at, (log, weight))| weight * (log - start - of(at)).powi(2)).sum::<f64>();
             if best.is_none_or(|found| error < found.error) {
                 let is_capped = cap_at + 1.0 < row.len() as f64;
                 best = Some(Fit { base: start.exp(), growth, cap: is_capped.then(|| (start + rise(growth, cap_at)).exp()), error });

@@ -20,6 +20,42 @@ const COUNT_MAX: u32 = (1 << 24) - 1;
 pub struct Counts {
     entries: Vec<u32>,
     total: u64,
+    guesses: Guesses,
+}
+
+/// Guesses of one histogram: two octaves of intervals.
+const GUESSES: usize = 16;
+
+/// Where buckets were found last, by their low bits: values lie close together, and a wrong guess only costs the search. Says nothing about
+/// what was counted, so that all guesses are equal.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Guesses([u8; GUESSES]);
+
+impl PartialEq for Guesses {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Guesses {}
+
+impl Guesses {
+    /// Where `place`, which stands above the lowest `bits` of an entry, may be found.
+    #[inline]
+    fn find<'a>(&self, entries: &'a mut [u32], place: u32, bits: u32) -> Option<&'a mut u32> {
+        entries.get_mut(usize::from(self.0[place as usize % GUESSES])).filter(|entry| **entry >> bits == place)
+    }
+
+    /// Where something with these low bits was found last.
+    #[inline]
+    pub(super) fn at(&self, bits: u64) -> usize {
+        usize::from(self.0[bits as usize % GUESSES])
+    }
+
+    #[inline]
+    pub(super) fn note(&mut self, place: u32, at: usize) {
+        self.0[place as usize % GUESSES] = at as u8;
+    }
 }
 
 impl Counts {
@@ -33,8 +69,13 @@ impl Counts {
     fn add_many(&mut self, bucket: i16, count: u32) {
         self.total += u64::from(count);
         let place = pack(bucket);
+        if let Some(entry) = self.guesses.find(&mut self.entries, place, 24) {
+            *entry = place << 24 | ((*entry & COUNT_MAX) + count).min(COUNT_MAX);
+            return;
+        }
         match self.entries.binary_search_by_key(&place, |entry| entry >> 24) {
             Ok(at) => {
+                self.guesses.note(place, at);
                 let entry = &mut self.entries[at];
                 *entry = place << 24 | ((*entry & COUNT_MAX) + count).min(COUNT_MAX);
             }
@@ -111,6 +152,7 @@ impl Counts {
 pub struct Cells {
     /// Sorted by row and bucket, no zeros.
     entries: Vec<u32>,
+    guesses: Guesses,
 }
 
 /// Largest count of one cell: 20 bits.
@@ -124,8 +166,13 @@ impl Cells {
     }
 
     fn add_many(&mut self, place: u32, count: u32) {
+        if let Some(entry) = self.guesses.find(&mut self.entries, place, 20) {
+            *entry = place << 20 | ((*entry & CELL_MAX) + count).min(CELL_MAX);
+            return;
+        }
         match self.entries.binary_search_by_key(&place, |entry| entry >> 20) {
             Ok(at) => {
+                self.guesses.note(place, at);
                 let entry = &mut self.entries[at];
                 *entry = place << 20 | ((*entry & CELL_MAX) + count).min(CELL_MAX);
             }

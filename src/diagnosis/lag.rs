@@ -12,19 +12,26 @@ const BINS: usize = 133;
 const RING_MAX: usize = 512;
 /// After so many records what is there is enough.
 const RECORDS_MAX: u32 = 5000;
+/// What a bin counts at most.
+const COUNT_MAX: u32 = 0xFFFF;
 /// Lags below this are lines of one attempt, or a loop too tight for this.
 const FIRST_BIN: usize = 3;
 /// How far a peak stands above the rest, in its standard deviations: random streams never reached half of it.
 const SURE: f64 = 8.0;
+/// From so many records in a bin on they are counted together: looking for the ends of a bin takes as long as so many.
+const PER_BIN: usize = 8;
 /// Records that make a peak.
 const RECORDS_MIN: u32 = 60;
 
 /// Lags of the first records of one fingerprint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lags {
-    counts: [u16; BINS],
+    /// By bin; told as at most [`COUNT_MAX`].
+    counts: [u32; BINS],
     /// Times of the latest records, in units of 0.1 ms since the first (five days of them).
     ring: VecDeque<u32>,
+    /// Whether each of them is as late as the one before, or later.
+    is_ordered: bool,
     first: i64,
     records: u32,
     /// Bins that the ring has covered all the time.
@@ -35,7 +42,7 @@ impl Lags {
     /// Nothing seen yet.
     #[must_use]
     pub fn new(first: i64) -> Self {
-        Self { counts: [0; BINS], ring: VecDeque::new(), first, records: 0, covered: BINS as u8 }
+        Self { counts: [0; BINS], ring: VecDeque::new(), is_ordered: true, first, records: 0, covered: BINS as u8 }
     }
 
     /// One record; records come in order of time.
@@ -49,12 +56,7 @@ impl Lags {
         while self.ring.front().is_some_and(|then| now.saturating_sub(*then) >= reach) {
             self.ring.pop_front();
         }
-        for then in &self.ring {
-            let bin = now.saturating_sub(*then) as usize / (BIN / (MILLI / 10)) as usize;
-            if let Some(count) = self.counts.get_mut(bin) {
-                *count = count.saturating_add(1);
-            }
-        }
+        self.count_lags(now);
         if self.ring.len() == RING_MAX
             && let Some(oldest) = self.ring.pop_front()
         {
@@ -64,14 +66,71 @@ impl Lags {
         if self.records == RECORDS_MAX {
             self.ring = VecDeque::new();
         } else {
+            // A record may still step back that comes after hundreds in order.
+            self.is_ordered = self.ring.back().is_none_or(|latest| *latest <= now && self.is_ordered);
             self.ring.push_back(now);
+        }
+    }
+
+    /// Counts the lags of a record at `now` behind those in the ring.
+    fn count_lags(&mut self, now: u32) {
+        const UNITS: u32 = (BIN / (MILLI / 10)) as u32;
+        let (Some(&oldest), Some(&newest)) = (self.ring.front(), self.ring.back()) else { return };
+        if !self.is_ordered || newest > now {
+            for then in &self.ring {
+                if let Some(count) = self.counts.get_mut((now.saturating_sub(*then) / UNITS) as usize) {
+                    *count += 1;
+                }
+            }
+            return;
+        }
+        let bins = ((now - oldest) / UNITS + 1) as usize;
+        if self.ring.len() < PER_BIN * bins {
+            return self.count_one_by_one(now);
+        }
+        let (older, newer) = self.ring.as_slices();
+        for mut left in [newer, older] {
+            // From the latest back, a bin at a time.
+            while let Some(&latest) = left.last() {
+                let bin = now.saturating_sub(latest) / UNITS;
+                let rest = now.checked_sub((bin + 1).saturating_mul(UNITS)).map_or(0, |before| not_after(left, before));
+                if let Some(count) = self.counts.get_mut(bin as usize) {
+                    *count += (left.len() - rest) as u32;
+                }
+                left = &left[..rest];
+            }
+        }
+    }
+
+    /// The same where the ring is in order and reaches back by less than [`BINS`] bins, in a loop that becomes vector instructions.
+    fn count_one_by_one(&mut self, now: u32) {
+        let mut found = [0u16; 256];
+        let (older, newer) = self.ring.as_slices();
+        for times in [older, newer] {
+            let (whole, rest) = times.as_chunks::<16>();
+            for times in whole {
+                // Two loops of fixed length: the first becomes vector instructions.
+                let mut bins = [0; 16];
+                for at in 0..16 {
+                    bins[at] = bin_of(now, times[at]);
+                }
+                for at in 0..16 {
+                    found[usize::from(bins[at])] += 1;
+                }
+            }
+            for then in rest {
+                found[usize::from(bin_of(now, *then))] += 1;
+            }
+        }
+        for (count, more) in self.counts.iter_mut().zip(found) {
+            *count += u32::from(more);
         }
     }
 
     /// Adds what another node saw: each counts its own lags.
     pub fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.counts.iter_mut().zip(other.counts) {
-            *mine = mine.saturating_add(theirs);
+            *mine = ((*mine).min(COUNT_MAX) + theirs.min(COUNT_MAX)).min(COUNT_MAX);
         }
         self.records = self.records.saturating_add(other.records);
         self.covered = self.covered.min(other.covered);
@@ -80,7 +139,8 @@ impl Lags {
     /// The lag that stands out, ms, and by how many standard deviations; `span` is how long the stream was watched, ns.
     #[must_use]
     pub fn peak(&self, span: i64) -> Option<(f64, f64)> {
-        let covered = &self.counts[..usize::from(self.covered)];
+        let counts = self.counts.map(|count| count.min(COUNT_MAX));
+        let covered = &counts[..usize::from(self.covered)];
         if self.records < RECORDS_MIN || covered.len() < 4 * FIRST_BIN {
             return None;
         }
@@ -112,6 +172,25 @@ impl Lags {
     }
 }
 
+/// The bin of a lag of less than 2^16 units: a division by 300 as a product of 16 bits (24 bits behind the point, exact below 2^16).
+#[inline]
+const fn bin_of(now: u32, then: u32) -> u8 {
+    let lag = (now as u16).wrapping_sub(then as u16);
+    (((lag as u32 * 55_925) >> 16) as u16 >> 8) as u8
+}
+
+/// How many of these ascending times are not after `before`.
+fn not_after(times: &[u32], before: u32) -> usize {
+    // In growing steps from the end: most bins are short.
+    let (mut step, mut end) = (8, times.len());
+    while end >= step && times[end - step] > before {
+        end -= step;
+        step *= 2;
+    }
+    let from = end.saturating_sub(step);
+    from + times[from..end].partition_point(|time| *time <= before)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,6 +218,39 @@ mod tests {
             let (peak, z) = lags.peak(span).expect("a regular wait");
             assert!((1050.0..1110.0).contains(&peak) && z >= SURE, "{workers}: {peak} {z}");
         }
+    }
+
+    /// Times in units of 0.1 ms; what is counted is what counting one by one gives.
+    fn check_counts(times: &[i64]) {
+        let mut lags = Lags::new(0);
+        let mut expected = [0u32; BINS];
+        for (at, now) in times.iter().enumerate() {
+            lags.observe(now * (MILLI / 10));
+            for then in &times[at.saturating_sub(RING_MAX)..at] {
+                let bin = (now - then).max(0) / 300;
+                if let Some(count) = expected.get_mut(bin as usize) {
+                    *count += 1;
+                }
+            }
+        }
+        assert_eq!(lags.counts, expected);
+    }
+
+    #[test]
+    fn a_bin_is_the_lag_divided_by_its_width() {
+        assert!((0..(BINS as u32) * 300).all(|lag| u32::from(bin_of(1_000_000 + lag, 1_000_000)) == lag / 300));
+    }
+
+    #[test]
+    fn lags_are_counted_bin_by_bin_as_one_by_one() {
+        let random = |n: u64, below: u64| crate::diagnosis::spread(n + 1) % below;
+        for spacing in [1, 7, 300, 5_000] {
+            let mut times = vec![0];
+            (0..1_500).for_each(|n| times.push(times[times.len() - 1] + random(n, spacing * 2) as i64));
+            check_counts(&times);
+        }
+        check_counts(&[0, 299, 300, 599, 600, 600, 900, 10_000, 10_299, 10_300]);
+        check_counts(&[5_000, 6_000, 5_500, 5_400, 7_000, 100, 8_000]);
     }
 
     #[test]

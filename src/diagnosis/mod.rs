@@ -19,6 +19,7 @@ pub use verdict::{Outcome, Policy, Source, Tri, Verdict};
 use crate::occurrence::Occurrence;
 use crate::record::Class;
 use chains::Chains;
+use histogram::Guesses;
 use lag::Lags;
 use merged::Merged;
 
@@ -82,6 +83,7 @@ pub struct Diagnosis {
     merged: Merged,
     /// Bottom-64 of instance hashes.
     instances: Vec<u64>,
+    instance_guesses: Guesses,
     instances_overfull: bool,
     /// The first streams, for outcomes of records that name no instance.
     streams: Vec<u32>,
@@ -105,6 +107,7 @@ impl Diagnosis {
             chains: Chains::default(),
             merged: Merged::new(first),
             instances: Vec::new(),
+            instance_guesses: Guesses::default(),
             instances_overfull: false,
             streams: Vec::new(),
             keyed: 0,
@@ -126,7 +129,7 @@ impl Diagnosis {
         if seen.instance != 0 {
             self.count_instance(seen.instance);
         }
-        if !self.streams.contains(&seen.stream) && self.streams.len() < STREAMS_MAX {
+        if self.streams.first() != Some(&seen.stream) && self.streams.len() < STREAMS_MAX && !self.streams.contains(&seen.stream) {
             self.streams.push(seen.stream);
         }
         self.keyed += u64::from(key != 0);
@@ -220,7 +223,17 @@ impl Diagnosis {
     }
 
     fn count_instance(&mut self, hash: u64) {
-        let Err(at) = self.instances.binary_search(&hash) else { return };
+        if self.instances.get(self.instance_guesses.at(hash)) == Some(&hash) {
+            return;
+        }
+        if self.instances.len() == INSTANCES_EXACT && self.instances.last().is_some_and(|last| hash > *last) {
+            self.instances_overfull = true;
+            return;
+        }
+        let at = match self.instances.binary_search(&hash) {
+            Ok(at) => return self.instance_guesses.note(hash as u32, at),
+            Err(at) => at,
+        };
         if self.instances.len() == INSTANCES_EXACT {
             self.instances_overfull = true;
             if at == INSTANCES_EXACT {

@@ -75,12 +75,14 @@ pub(super) struct Lanes {
     lanes: Vec<Lane>,
     /// Their writers, side by side: they are searched for each line.
     keys: Vec<u64>,
+    /// Where a writer was found last, by the low bits of its key: a wrong guess only costs the search.
+    guesses: [u8; 32],
     clock: u64,
 }
 
 impl Lanes {
     pub(super) fn new() -> Self {
-        Self { lanes: Vec::new(), keys: Vec::new(), clock: 0 }
+        Self { lanes: Vec::new(), keys: Vec::new(), guesses: [0; 32], clock: 0 }
     }
 
     /// The lane of `key`, and another lane's index that must be cleared first when there are too many.
@@ -96,7 +98,14 @@ impl Lanes {
             return LaneIndex::There(0);
         }
         self.clock += 1;
+        let guess = &mut self.guesses[(key & 31) as usize];
+        if self.keys.get(usize::from(*guess)) == Some(&key) {
+            let index = usize::from(*guess);
+            self.lanes[index].used = self.clock;
+            return LaneIndex::There(index);
+        }
         if let Some(index) = self.keys.iter().position(|known| *known == key) {
+            *guess = index as u8;
             self.lanes[index].used = self.clock;
             return LaneIndex::There(index);
         }

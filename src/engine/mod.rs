@@ -215,6 +215,8 @@ pub struct Engine {
     fingerprints_evicted: u64,
     /// For instances that are put together from host and pid.
     instance: Vec<u8>,
+    /// Hash of the instance that a field of the line at hand names; 0 when there is none, or it is not known.
+    instance_at_hand: u64,
 }
 
 impl Engine {
@@ -237,6 +239,7 @@ impl Engine {
             accounting: Accounting::default(),
             fingerprints_evicted: 0,
             instance: Vec::new(),
+            instance_at_hand: 0,
             options,
         }
     }
@@ -511,6 +514,7 @@ impl Engine {
     }
 
     /// One line as read.
+    #[inline(always)]
     fn line(&mut self, stream: usize, arrival: UnixNanos, line: RawLine<'_>, sink: &mut dyn Sink) {
         let at = &mut self.streams[stream].place;
         let place = *at;
@@ -564,18 +568,21 @@ impl Engine {
     }
 
     /// The lane of the line that was just scanned.
+    #[inline(always)]
     fn lane(&mut self, stream: usize, shape: ShapeIndex, text: &[u8], sink: &mut dyn Sink) -> usize {
         let shape = self.shapes.get(shape);
         let instance = shape.instance.map_or(0, |field| rapidhash_v3(field.of(text, self.scanner.words())));
         let key = instance.wrapping_add(shape.lane_salt);
-        match self.streams[stream].lanes.find(key) {
+        let lane = match self.streams[stream].lanes.find(key) {
             LaneIndex::There(lane) => lane,
             LaneIndex::TakenFrom(lane) => {
                 self.finish_lane(stream, lane, sink);
                 self.streams[stream].lanes.reuse(lane, key);
                 lane
             }
-        }
+        };
+        self.instance_at_hand = instance;
+        lane
     }
 
     /// A line that the runtime cut, or the one that completes it.
@@ -628,11 +635,13 @@ impl Engine {
             partial.text[tag + 1] = b'F';
         }
         let shape = self.shapes.read(&partial.text, &mut self.scanner, &Learn { classifier: &self.classifier });
+        self.instance_at_hand = 0;
         let PartialLine { raw, text, lines, arrival, place } = &partial;
         self.text(stream, lane, shape, Text { raw, text, lines: *lines, arrival: *arrival, place: *place }, sink);
     }
 
     /// A line that is whole: it continues the record at hand or begins one. Its words are in `self.scanner`.
+    #[inline(always)]
     fn text(&mut self, stream: usize, lane: usize, shape_index: ShapeIndex, text: Text<'_>, sink: &mut dyn Sink) {
         let shape = self.shapes.get(shape_index);
         let role = shape.role;
@@ -676,6 +685,7 @@ impl Engine {
     }
 
     /// The line that was just scanned begins a record.
+    #[inline(always)]
     fn begin_record(&mut self, stream: usize, lane: usize, shape: ShapeIndex, text: Text<'_>, pid: u64, sink: &mut dyn Sink) {
         let role = self.shapes.get(shape).role;
         let index = self.index_of_shape(shape, sink);
@@ -700,6 +710,7 @@ impl Engine {
     }
 
     /// The key of a line that stands for a whole record.
+    #[inline(always)]
     fn index_of_shape(&mut self, shape: ShapeIndex, sink: &mut dyn Sink) -> FingerprintIndex {
         let slot = self.shapes.get(shape).slot;
         if let Some(index) = self.fingerprints.still_at(slot) {
@@ -814,7 +825,20 @@ impl Engine {
         sink: &mut dyn Sink,
     ) -> bool {
         let Self {
-            scanner, head_scanner, options, user, shapes, fingerprints, streams, clock, collapse, storms, accounting, instance: scratch, ..
+            scanner,
+            head_scanner,
+            options,
+            user,
+            shapes,
+            fingerprints,
+            streams,
+            clock,
+            collapse,
+            storms,
+            accounting,
+            instance: scratch,
+            instance_at_hand,
+            ..
         } = self;
         let words = match scanned {
             Scanned::AtHand => scanner.words(),
@@ -840,7 +864,9 @@ impl Engine {
         let value = |field: Option<Field>| field.map(|field| field.of(text.text, words)).filter(|value| !value.is_empty());
         let (pid, thread) = (value(shape.pid), value(shape.thread));
         let instance = instance_of(stream, shape, text.text, words, pid, scratch);
-        let instance_hash = instance.map_or(0, rapidhash_v3);
+        // The lane was found by it.
+        let is_at_hand = matches!(scanned, Scanned::AtHand) && *instance_at_hand != 0 && !stream.is_instance && value(shape.instance).is_some();
+        let instance_hash = if is_at_hand { *instance_at_hand } else { instance.map_or(0, rapidhash_v3) };
         let worker_hash = match (pid, thread) {
             (None, None) => instance_hash,
             (pid, thread) => instance_hash ^ pid.map_or(0, rapidhash_v3).rotate_left(21) ^ thread.map_or(0, rapidhash_v3).rotate_left(42),

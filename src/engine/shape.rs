@@ -57,16 +57,23 @@ impl Anchor {
 pub(super) struct Field {
     start: Anchor,
     end: Anchor,
+    /// The word that it is the whole of, else `LINE`: most fields are one word.
+    whole: u32,
 }
 
 impl Field {
     pub(super) fn new(span: Span, words: &[Word]) -> Self {
-        Self { start: Anchor::new(span.start, words, false), end: Anchor::new(span.end, words, true) }
+        let (start, end) = (Anchor::new(span.start, words, false), Anchor::new(span.end, words, true));
+        let is_whole = start.word == end.word && (start.from_end, start.delta, end.from_end, end.delta) == (false, 0, true, 0);
+        Self { start, end, whole: if is_whole { start.word } else { LINE } }
     }
 
     /// Its bytes in a line of the same shape.
     #[inline]
     pub(super) fn of<'a>(&self, line: &'a [u8], words: &[Word]) -> &'a [u8] {
+        if let Some(word) = words.get(self.whole as usize) {
+            return line.get(word.start as usize..word.end as usize).unwrap_or_default();
+        }
         let (start, end) = (self.start.resolve(words), self.end.resolve(words));
         if start < 0 || end < start { &[] } else { line.get(start as usize..end as usize).unwrap_or_default() }
     }

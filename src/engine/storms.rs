@@ -15,8 +15,6 @@ use std::sync::Arc;
 struct Risen {
     index: FingerprintIndex,
     fingerprint: Arc<Fingerprint>,
-    /// Records absorbed since it began to rise.
-    absorbed: u64,
     /// Whether the collapse was told.
     is_told: bool,
 }
@@ -32,6 +30,8 @@ pub(super) struct StormStage {
     now: UnixNanos,
     /// Second in which each fingerprint was last looked at: states change once a second at most, so that is often enough.
     looked_at: Vec<i64>,
+    /// Records of each fingerprint that were absorbed since it began to rise; of others anything.
+    absorbed: Vec<u64>,
 }
 
 impl StormStage {
@@ -43,7 +43,7 @@ impl StormStage {
             rules: Some(rules_of(options.rules.as_ref())),
         };
         let storms = options.storms.then(|| Storms::new(of_storms));
-        Self { storms, risen: Vec::new(), told: Vec::new(), now: UnixNanos(i64::MIN), looked_at: Vec::new() }
+        Self { storms, risen: Vec::new(), told: Vec::new(), now: UnixNanos(i64::MIN), looked_at: Vec::new(), absorbed: Vec::new() }
     }
 
     /// A record, before the collapse sees it.
@@ -57,6 +57,7 @@ impl StormStage {
         let (index, second) = (seen.index.0 as usize, seen.working.second());
         if index >= self.looked_at.len() {
             self.looked_at.resize(index + 1, i64::MIN);
+            self.absorbed.resize(index + 1, 0);
         }
         if self.told.is_empty() && self.looked_at[index] == second {
             return;
@@ -65,7 +66,8 @@ impl StormStage {
         if storms.is_pending_or_firing(seen.index)
             && let Err(at) = self.risen.binary_search_by_key(&seen.index, |risen| risen.index)
         {
-            self.risen.insert(at, Risen { index: seen.index, fingerprint: Arc::clone(seen.fingerprint), absorbed: 0, is_told: false });
+            self.absorbed[index] = 0;
+            self.risen.insert(at, Risen { index: seen.index, fingerprint: Arc::clone(seen.fingerprint), is_told: false });
         }
         self.settle(collapse, accounting, sink);
     }
@@ -73,8 +75,8 @@ impl StormStage {
     /// The record that was just observed was absorbed.
     #[inline]
     pub(super) fn note_absorbed(&mut self, index: FingerprintIndex) {
-        if let Ok(at) = self.risen.binary_search_by_key(&index, |risen| risen.index) {
-            self.risen[at].absorbed += 1;
+        if let Some(absorbed) = self.absorbed.get_mut(index.0 as usize) {
+            *absorbed += 1;
         }
     }
 
@@ -156,7 +158,7 @@ impl StormStage {
         for event in self.told.drain(..) {
             let report = event.report();
             let is_of_it = |risen: &&Risen| report.fingerprints.iter().any(|fingerprint| Arc::ptr_eq(fingerprint, &risen.fingerprint));
-            let absorbed: u64 = self.risen.iter().filter(is_of_it).map(|risen| risen.absorbed).sum();
+            let absorbed: u64 = self.risen.iter().filter(is_of_it).map(|risen| self.absorbed[risen.index.0 as usize]).sum();
             sink.storm(&event, absorbed);
         }
         let Some(storms) = &mut self.storms else { return };

@@ -60,8 +60,37 @@ struct Second {
     /// What stands behind the fraction: the zone.
     zone: [u8; 8],
     zone_len: usize,
+    /// Digits of the fraction (0: there is none), and what stands before them.
+    digits: usize,
+    point: u8,
     /// The whole second, when one is remembered.
     at: Option<UnixNanos>,
+}
+
+impl Second {
+    /// The fraction (ns) of a stamp of at least 19 bytes that is written as the one remembered and names the same second.
+    #[inline]
+    fn fraction_of(&self, bytes: &[u8]) -> Option<i64> {
+        let from = if self.digits > 0 { 20 } else { 19 };
+        if bytes.len() != from + self.digits + self.zone_len || bytes[..19] != self.upto || self.digits > 0 && bytes[19] != self.point {
+            return None;
+        }
+        let (fraction, zone) = bytes[from..].split_at(self.digits);
+        let mut value = 0;
+        for digit in fraction {
+            let digit = digit.wrapping_sub(b'0');
+            if digit > 9 {
+                return None;
+            }
+            value = value * 10 + i64::from(digit);
+        }
+        let is_alike = match zone {
+            [] => true,
+            [zone] => *zone == self.zone[0],
+            zone => zone == &self.zone[..self.zone_len],
+        };
+        is_alike.then(|| value * SCALE[self.digits])
+    }
 }
 
 impl LastSecond {
@@ -75,6 +104,11 @@ impl LastSecond {
         }
         // `-` and `T`, `-` and a blank, `/` and a blank, `/` and `T` have a place each.
         let known = &mut self.known[usize::from((bytes[4] ^ bytes[10] >> 4) & 3)];
+        if let Some(at) = known.at
+            && let Some(nanos) = known.fraction_of(bytes)
+        {
+            return Some(at.plus(nanos));
+        }
         let mut end = 19;
         let nanos = fraction(bytes, &mut end);
         let zone = &bytes[end..];
@@ -90,7 +124,9 @@ impl LastSecond {
             known.upto.copy_from_slice(&bytes[..19]);
             known.zone[..zone.len()].copy_from_slice(zone);
             known.zone_len = zone.len();
-            known.at = Some(parsed.plus(-nanos));
+            (known.digits, known.point) = if end > 19 { (end - 20, bytes[19]) } else { (0, 0) };
+            // Digits behind the ninth count nothing: such stamps are read as if none was remembered.
+            known.at = (known.digits <= 9).then(|| parsed.plus(-nanos));
         }
         Some(parsed)
     }
@@ -189,13 +225,14 @@ fn clock_of(bytes: &[u8], at: &mut usize, mut hour: i64, minute: i64, second: i6
     (hour < 24 && minute < 60 && second <= 60).then_some(Clock { seconds: hour * 3600 + minute * 60 + second, nanos })
 }
 
+/// Nanoseconds that the last of so many digits counts.
+const SCALE: [i64; 10] = [0, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+
 /// `.123`, `,123` or `:123` as nanoseconds.
 fn fraction(bytes: &[u8], at: &mut usize) -> i64 {
     if !matches!(byte(bytes, *at), b'.' | b',' | b':') {
         return 0;
     }
-    /// Nanoseconds that the last of so many digits counts.
-    const SCALE: [i64; 10] = [0, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
     let (mut n, mut value) = (0, 0);
     while n < 9 && byte(bytes, *at + 1 + n).is_ascii_digit() {
         value = value * 10 + i64::from(byte(bytes, *at + 1 + n) - b'0');

@@ -146,6 +146,7 @@ pub struct JoinState {
 impl JoinState {
     /// A record begins with a line of this role.
     #[must_use]
+    #[inline]
     pub const fn begin(role: Role) -> Self {
         let context = match role {
             Role::Headed | Role::LevelLine | Role::Detail => Context::Head,
@@ -167,6 +168,7 @@ impl JoinState {
 
     /// The state after a line of `role` when that line belongs to the record, else `None`: it begins a record of its own.
     #[must_use]
+    #[inline]
     pub fn accept(self, role: Role) -> Option<Self> {
         if !role.can_continue() || self.context == Context::Done {
             return None;

@@ -3,6 +3,8 @@
 //! What comes out depends on the bytes alone, not on how they were chunked: a piece of exactly the limit is handed out only when
 //! another byte of its line is seen, since until then it may still be a whole line.
 
+use crate::scan::Newlines;
+
 /// Capacity that an empty carry may keep, bytes: one ordinary long line. A stream that once saw a huge line gives the memory back.
 const CARRY_KEPT_BYTES: usize = 16 * 1024;
 
@@ -64,24 +66,33 @@ impl LineSplitter {
 
     /// Calls `each` for every line that `chunk` completes, and for every full piece of a line that is too long.
     /// Lines that lie inside the chunk are not copied.
-    pub fn feed(&mut self, mut chunk: &[u8], mut each: impl FnMut(RawLine<'_>)) {
-        while !chunk.is_empty() {
+    pub fn feed(&mut self, chunk: &[u8], mut each: impl FnMut(RawLine<'_>)) {
+        let mut from = 0;
+        for at in Newlines::new(chunk) {
+            from = self.cut(chunk, from, at, &mut each);
+            let cut = if self.is_cut { Cut::Rest } else { Cut::Whole };
+            self.hand_out(&chunk[from..=at], cut, &mut each);
+            self.is_cut = false;
+            from = at + 1;
+        }
+        if let Some(last) = chunk.len().checked_sub(1).filter(|last| *last >= from) {
+            from = self.cut(chunk, from, last, &mut each);
+            self.keep(&chunk[from..]);
+        }
+    }
+
+    /// Hands out pieces until the byte at `last` fits into what may be kept. Gives back where the next piece begins.
+    #[inline]
+    fn cut(&mut self, chunk: &[u8], mut from: usize, last: usize, each: &mut impl FnMut(RawLine<'_>)) -> usize {
+        loop {
             let room = self.line_bytes_max - self.carry.len();
-            let reach = room.min(chunk.len());
-            if let Some(at) = memchr::memchr(b'\n', &chunk[..reach]) {
-                let cut = if self.is_cut { Cut::Rest } else { Cut::Whole };
-                self.hand_out(&chunk[..=at], cut, &mut each);
-                self.is_cut = false;
-                chunk = &chunk[at + 1..];
-            } else if chunk.len() > room {
-                let cut = if self.is_cut { Cut::Rest } else { Cut::Head };
-                self.hand_out(&chunk[..room], cut, &mut each);
-                self.is_cut = true;
-                chunk = &chunk[room..];
-            } else {
-                self.keep(chunk);
-                return;
+            if last - from < room {
+                return from;
             }
+            let cut = if self.is_cut { Cut::Rest } else { Cut::Head };
+            self.hand_out(&chunk[from..from + room], cut, each);
+            self.is_cut = true;
+            from += room;
         }
     }
 
@@ -100,6 +111,7 @@ impl LineSplitter {
         self.carry.len()
     }
 
+    #[inline(always)]
     fn hand_out(&mut self, end: &[u8], cut: Cut, each: &mut impl FnMut(RawLine<'_>)) {
         if self.carry.is_empty() {
             each(RawLine::new(end, cut));

@@ -43,6 +43,23 @@ pub fn by_status(answer: &Answer) -> Outcome {
     }
 }
 
+/// The same where no answer is ever a page for people: a 200 with one comes from a login page on the way, or from another service at that URL,
+/// and nothing was taken.
+#[must_use]
+pub fn by_status_but_no_page(answer: &Answer) -> Outcome {
+    match by_status(answer) {
+        Outcome::Delivered { .. } if is_page(&answer.body) => {
+            Outcome::Unreachable { kind: Unreachable::Garbage, words: "a web page answered; is the url right, is there a login on the way?".into() }
+        }
+        outcome => outcome,
+    }
+}
+
+fn is_page(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start();
+    [&b"<!doctype html"[..], b"<html"].iter().any(|start| body.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start)))
+}
+
 /// `Retry-After`: seconds, or a date.
 #[must_use]
 pub fn retry_after(value: &str, now: UnixNanos) -> Option<Duration> {
@@ -141,6 +158,18 @@ mod tests {
         check(422, "rejected");
         check(101, "garbage");
         check(999, "garbage");
+    }
+
+    #[test]
+    fn a_page_for_people_is_no_yes() {
+        let outcome = |status, body: &str| by_status_but_no_page(&Answer { status, body: body.as_bytes().to_vec(), ..Answer::default() });
+        for page in ["<!DOCTYPE html><title>Log in</title>", "\u{feff}\n <HTML lang=en>"] {
+            assert!(matches!(outcome(200, page), Outcome::Unreachable { kind: Unreachable::Garbage, .. }), "{page}");
+            assert!(matches!(outcome(503, page), Outcome::Busy { .. }), "{page}");
+        }
+        for fine in ["", "ok", "{}", "<ok/>", "<ht"] {
+            assert_eq!(outcome(200, fine), Outcome::Delivered { status: 200 }, "{fine}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! Every wait has an end: a name and a connection (the handshake of TLS and the CONNECT of a proxy included) within `connect_timeout`, all of it
 //! up to the last byte of the answer within `timeout`, or the last byte within [`REST_OF_ANSWER`] where the status says everything.
 
-use super::answer::{Answer, by_status, of_error, retry_after};
+use super::answer::{Answer, by_status, by_status_but_no_page, of_error, retry_after};
 use super::destination::{Auth, Compression, HttpOptions, TlsOptions};
 use super::resolver::Resolver;
 use super::tls;
@@ -19,6 +19,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, Url};
+use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
@@ -71,9 +72,13 @@ pub struct HttpSender {
     delivery: delivery::Options,
     resolver: Resolver,
     client: Client,
-    /// State of the TLS files that the client was built from.
+    /// What the client was built from.
+    tls_config: ClientConfig,
+    /// State of the TLS files that this was made of.
     files: Vec<Option<Stamp>>,
     read_answer: Option<ReadAnswer>,
+    /// Whether a web page may be the answer of this receiver.
+    takes_pages: bool,
     /// A parameter of the URL that carries the idempotency key.
     key_parameter: Option<&'static str>,
     /// A URL as people may see it.
@@ -131,7 +136,10 @@ impl HttpSender {
         let _ = url.set_username("");
         let _ = url.set_password(None);
         let resolver = Resolver::new(delivery.connect_timeout);
-        let client = client(&tls, delivery, &resolver)?;
+        // Before they are read: what changes meanwhile is read again.
+        let files = stamps(&tls);
+        let tls_config = tls::client_config(&tls)?;
+        let client = client(tls_config.clone(), delivery, &resolver)?;
         if tls.insecure_skip_verify {
             tracing::warn!("{shown}: insecure_skip_verify is set: whoever answers gets the records");
         }
@@ -141,12 +149,14 @@ impl HttpSender {
             headers: header_map(headers)?,
             auth,
             compression,
-            files: stamps(&tls),
+            files,
             tls,
             delivery: delivery.clone(),
             resolver,
             client,
+            tls_config,
             read_answer,
+            takes_pages: true,
             key_parameter: None,
             show,
         })
@@ -158,11 +168,18 @@ impl HttpSender {
         Self { key_parameter: Some(name), ..self }
     }
 
+    /// This receiver has a protocol in which no answer is a web page: who answers with one is somebody else.
+    #[must_use]
+    pub fn without_pages(self) -> Self {
+        Self { takes_pages: false, ..self }
+    }
+
     async fn try_once(&mut self, request: &Request) -> Result<Outcome, Outcome> {
         let answer = self.ask(request).await?;
         Ok(match self.read_answer {
             Some(read) => read(&answer, request.records),
-            None => by_status(&answer),
+            None if self.takes_pages => by_status(&answer),
+            None => by_status_but_no_page(&answer),
         })
     }
 
@@ -218,11 +235,21 @@ impl HttpSender {
     fn renew_client(&mut self) -> Result<(), Outcome> {
         let files = stamps(&self.tls);
         if files != self.files {
-            self.client = client(&self.tls, &self.delivery, &self.resolver).map_err(local_trouble)?;
+            self.tls_config = tls::client_config(&self.tls).map_err(local_trouble)?;
+            self.client = client(self.tls_config.clone(), &self.delivery, &self.resolver).map_err(local_trouble)?;
             self.files = files;
             tracing::info!("{}: certificates changed, connecting with the new ones", self.target);
         }
         Ok(())
+    }
+
+    /// What stays silent is not asked again on the same connection. With HTTP/2 it would be: a request that is given up ends its stream alone,
+    /// and the next ones would go to a peer that may be long gone, for as long as the kernel believes in it.
+    fn hang_up(&mut self) {
+        match client(self.tls_config.clone(), &self.delivery, &self.resolver) {
+            Ok(client) => self.client = client,
+            Err(error) => tracing::debug!("{}: {error}; the connections at hand stay", self.target),
+        }
     }
 
     fn authorization(&mut self) -> Result<Option<HeaderValue>, Outcome> {
@@ -248,13 +275,17 @@ impl Sender for HttpSender {
         &self.target
     }
     async fn send(&mut self, request: &Request) -> Outcome {
-        self.try_once(request).await.unwrap_or_else(|outcome| outcome)
+        let outcome = self.try_once(request).await.unwrap_or_else(|outcome| outcome);
+        if let Outcome::Unreachable { kind: Unreachable::Timeout | Unreachable::Garbage, .. } = outcome {
+            self.hang_up();
+        }
+        outcome
     }
 }
 
-fn client(tls: &TlsOptions, delivery: &delivery::Options, resolver: &Resolver) -> Result<Client, HttpError> {
+fn client(tls: ClientConfig, delivery: &delivery::Options, resolver: &Resolver) -> Result<Client, HttpError> {
     let client = Client::builder()
-        .tls_backend_preconfigured(tls::client_config(tls)?)
+        .tls_backend_preconfigured(tls)
         .user_agent(concat!("squelch/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)

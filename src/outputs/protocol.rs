@@ -49,12 +49,11 @@ pub fn parts(options: LogOptions, delivery: &delivery::Options) -> Result<(Box<d
         Protocol::Splunk { .. } => Some(splunk::read_answer),
         Protocol::Loki(_) | Protocol::VictoriaLogs { .. } | Protocol::ClickHouse { .. } | Protocol::Datadog { .. } => None,
     };
+    let http_sender = |http| Ok::<_, HttpError>(HttpSender::new(http, delivery, read_answer)?.without_pages());
     let sender = match protocol {
         Protocol::Splunk { acknowledge_within: Some(within), .. } => LogSender::Splunk(Box::new(SplunkSender::new(http, delivery, within)?)),
-        Protocol::ClickHouse { .. } => {
-            LogSender::Http(Box::new(HttpSender::new(http, delivery, read_answer)?.with_key_parameter(clickhouse::KEY_PARAMETER)))
-        }
-        _ => LogSender::Http(Box::new(HttpSender::new(http, delivery, read_answer)?)),
+        Protocol::ClickHouse { .. } => LogSender::Http(Box::new(http_sender(http)?.with_key_parameter(clickhouse::KEY_PARAMETER))),
+        _ => LogSender::Http(Box::new(http_sender(http)?)),
     };
     let encoder: Box<dyn Encoder> = match protocol {
         Protocol::Loki(options) => Box::new(Loki::new(options)),

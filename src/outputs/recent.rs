@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A receiver that lives has read, and written on, what it got so long ago.
-const READ_WITHIN: Duration = Duration::from_secs(1);
+/// A receiver that lives has read, and written on, what it got so long ago. One that is asked to end may read nothing for seconds before it
+/// is gone, while its kernel still takes bytes and connections for it.
+const READ_WITHIN: Duration = Duration::from_secs(10);
 
 /// Most bytes that are kept for it: about what the buffers of a connection hold.
-const BYTES_MAX: usize = 1 << 20;
+const BYTES_MAX: usize = 2 << 20;
 
 /// The last requests of a connection, the oldest first.
 #[derive(Default)]
@@ -68,19 +69,19 @@ mod tests {
         let second = |n: u64| start + Duration::from_secs(n);
         let mut recent = Recent::default();
         recent.sent(second(0), b"old");
-        recent.sent(second(8), b"a");
-        recent.sent(second(9), b"b");
+        recent.sent(second(11), b"a");
+        recent.sent(second(19), b"b");
         assert!(unsure(&recent).is_empty(), "the connection lives");
-        recent.ended(second(9));
+        recent.ended(second(20));
         assert_eq!(unsure(&recent), [b"a", b"b"]);
         // It was long ago that it ended, but the same holds: nobody has read more since.
         recent.ended(second(100));
         assert_eq!(unsure(&recent), [b"a", b"b"]);
         recent.sent(second(100), b"c");
         assert!(unsure(&recent).is_empty());
-        recent.ended(second(101));
+        recent.ended(second(105));
         assert_eq!(unsure(&recent), [b"a", b"b", b"c"], "the second receiver may not have read them either");
-        recent.sent(second(101), b"d");
+        recent.sent(second(105), b"d");
         recent.ended(second(200));
         assert!(unsure(&recent).is_empty(), "an idle connection that is closed has read everything");
     }

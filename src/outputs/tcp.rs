@@ -73,7 +73,7 @@ async fn listen(mut from: ReadHalf<Box<dyn Duplex>>, ended: Arc<OnceLock<Instant
     let mut bytes = [0; 256];
     while from.read(&mut bytes).await.is_ok_and(|read| read > 0) {}
     // Set once, here.
-    let _ = ended.set(Instant::now());
+    let _ = ended.set(clock::monotonic_in_tokio());
 }
 
 impl TcpSender {
@@ -121,7 +121,7 @@ impl TcpSender {
         if connection.ended().is_some() {
             return Err(Outcome::Unreachable { kind: Unreachable::Broken, words: "the receiver closed the connection".into() });
         }
-        self.recent.sent(Instant::now(), &request.body);
+        self.recent.sent(clock::monotonic_in_tokio(), &request.body);
         self.connection = Some(connection);
         Ok(())
     }
@@ -151,7 +151,7 @@ impl Sender for TcpSender {
             Err(_) => no_answer("not taken", self.delivery.timeout),
         };
         // Whatever went wrong, the connection is gone. It may have been known before, and better when.
-        self.recent.ended(Instant::now());
+        self.recent.ended(clock::monotonic_in_tokio());
         outcome
     }
 }

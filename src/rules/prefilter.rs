@@ -46,6 +46,8 @@ pub(super) struct Prefilter {
     set: Box<[u64; (1 << HASH_BITS) / 64]>,
     /// In ascending order.
     pieces: Vec<Piece>,
+    /// Where the pieces of each word of `set` begin.
+    starts: Box<[u32; (1 << HASH_BITS) / 64]>,
     /// Literals too short for a window, and their anchors.
     short: Vec<(memmem::Finder<'static>, u32)>,
     /// Of each rule.
@@ -98,9 +100,17 @@ impl Prefilter {
             }
         }
         pieces.sort_unstable();
+        let mut starts = Box::new([0; (1 << HASH_BITS) / 64]);
+        let mut first = 0;
+        for (word, start) in starts.iter_mut().enumerate() {
+            while pieces.get(first).is_some_and(|piece: &Piece| usize::from(piece.hash / 64) < word) {
+                first += 1;
+            }
+            *start = first as u32;
+        }
         let short = anchors.iter().enumerate().filter(|(_, anchor)| anchor.text.len() < WINDOW);
         let short = short.map(|(index, anchor)| (memmem::Finder::new(&anchor.text).into_owned(), index as u32)).collect();
-        Self { set, pieces, short, rules, anchors }
+        Self { set, pieces, starts, short, rules, anchors }
     }
 
     /// Indices of the rules whose literals are all in `message`, in ascending order.
@@ -133,8 +143,8 @@ impl Prefilter {
     /// The rules of the literals that stand where the message has a piece with this hash.
     #[inline(never)]
     fn look_closer(&self, message: &[u8], at: usize, hash: u16, found: &mut Vec<u32>) {
-        let first = self.pieces.partition_point(|piece| piece.hash < hash);
-        for piece in self.pieces[first..].iter().take_while(|piece| piece.hash == hash) {
+        let near = &self.pieces[self.starts[usize::from(hash / 64)] as usize..];
+        for piece in near.iter().skip_while(|piece| piece.hash < hash).take_while(|piece| piece.hash == hash) {
             let anchor = &self.anchors[usize::from(piece.literal)];
             let is_there =
                 at.checked_sub(usize::from(piece.offset)).and_then(|from| message.get(from..)).is_some_and(|rest| rest.starts_with(&anchor.text));

@@ -29,13 +29,21 @@ struct Block {
 }
 
 /// What the bytes of a line are.
-#[derive(Debug, Default)]
+///
+/// The three vectors are as long as one another, and have eight bytes more than the blocks at least: see [`Bits::bits_at`].
+#[derive(Debug)]
 pub(super) struct Bits {
     word: Vec<u8>,
     digit: Vec<u8>,
     joint: Vec<u8>,
     /// Blocks of 64 bytes that the line has; the vectors only grow.
     blocks: usize,
+}
+
+impl Default for Bits {
+    fn default() -> Self {
+        Self { word: vec![0; 8], digit: vec![0; 8], joint: vec![0; 8], blocks: 0 }
+    }
 }
 
 impl Bits {
@@ -65,14 +73,26 @@ impl Bits {
     /// [`AHEAD`] bits or some more from `from` on, which is a byte of the line or its end.
     #[inline(always)]
     pub(super) fn ahead(&self, from: usize) -> Ahead {
-        let at = |bytes: &[u8]| eight(bytes, from / 8) >> (from % 8);
-        Ahead { word: at(&self.word), digit: at(&self.digit) }
+        if from > self.blocks * 64 {
+            return Ahead::default();
+        }
+        Ahead { word: self.bits_at(&self.word, from), digit: self.bits_at(&self.digit, from) }
+    }
+
+    /// The bits of `bytes`, one of the three vectors, from `from` on, which is a byte of the blocks or their end.
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "three vectors have one length, which is checked once")]
+    fn bits_at(&self, bytes: &[u8], from: usize) -> u64 {
+        debug_assert!(from <= self.blocks * 64 && bytes.len() >= (self.blocks + 1) * 8);
+        // SAFETY: `begin` gave each vector 8 bytes for every block and 8 more, and they only grow; `from / 8` is at most 8 times the blocks.
+        let eight = unsafe { bytes.as_ptr().add(from / 8).cast::<u64>().read_unaligned() };
+        u64::from_le(eight) >> (from % 8)
     }
 
     /// The dashes, points and underscores from `from` on, as many bits.
     #[inline(always)]
     pub(super) fn joint_ahead(&self, from: usize) -> u64 {
-        eight(&self.joint, from / 8) >> (from % 8)
+        if from > self.blocks * 64 { 0 } else { self.bits_at(&self.joint, from) }
     }
 
     /// The first digit at or behind `from`.
@@ -166,10 +186,9 @@ impl Twin {
         }
     }
 
-    /// Fills `bits`, then follows the guide; `words` takes the words on the way.
+    /// Fills `bits`, then follows the guide; `words` takes the words on the way. The leaf, and how many words.
     #[inline]
-    pub(super) fn follow(self, line: &[u8], bits: &mut Bits, guide: &Guide, words: &mut Vec<Word>) -> Option<Leaf> {
-        words.clear();
+    pub(super) fn follow(self, line: &[u8], bits: &mut Bits, guide: &Guide, words: &mut [Word]) -> (Option<Leaf>, usize) {
         match self {
             Self::Scalar => {
                 self.fill(line, bits);
@@ -221,9 +240,15 @@ mod avx2 {
     pub(super) unsafe fn fill(line: &[u8], out: &mut Bits) {
         out.begin(line);
         let (whole, rest) = (line.len() / 64, line.len() % 64);
+        let (word, digit, joint) = (out.word.as_mut_ptr(), out.digit.as_mut_ptr(), out.joint.as_mut_ptr());
         for index in 0..whole {
-            // SAFETY: 64 bytes of the line begin there.
-            out.set(index, unsafe { block(line.as_ptr().add(index * 64)) });
+            // SAFETY: 64 bytes of the line begin there, and `begin` made room for 8 bytes of bits for each block in each of the vectors.
+            unsafe {
+                let bits = block(line.as_ptr().add(index * 64));
+                word.add(index * 8).cast::<u64>().write_unaligned(bits.word);
+                digit.add(index * 8).cast::<u64>().write_unaligned(bits.digit);
+                joint.add(index * 8).cast::<u64>().write_unaligned(bits.joint);
+            }
         }
         if rest > 0 {
             let last = if whole > 0 {
@@ -247,7 +272,7 @@ mod avx2 {
     /// # Safety
     /// The CPU must have AVX2, BMI1, BMI2 and POPCNT.
     #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-    pub(super) unsafe fn follow(line: &[u8], bits: &mut Bits, guide: &Guide, words: &mut Vec<Word>) -> Option<Leaf> {
+    pub(super) unsafe fn follow(line: &[u8], bits: &mut Bits, guide: &Guide, words: &mut [Word]) -> (Option<Leaf>, usize) {
         // SAFETY: the caller promises AVX2.
         unsafe { fill(line, bits) };
         guide.follow(line, bits, words)

@@ -5,13 +5,14 @@
 //! the very functions of the scan, or is a time stamp whose bytes are those of an earlier one but for its digits, whose values no
 //! rule of [`super::words`] looks at. Two lines come to one leaf if and only if they have one skeleton.
 //!
-//! A tree: each step has one step before it and any number behind it. Those that were learnt first are tried by comparing bytes; the
-//! others are found by hash, once the next word is known. Bounds: [`STEPS_MAX`] and [`LITERAL_BYTES_MAX`]; the guide is emptied when it is full
-//! (it is a cache: what is forgotten is learnt again).
+//! A tree: each step has one step before it and any number behind it. Where there is one literal behind a step, it is compared; where there are
+//! several, the first and the last bytes before the next run with a digit say which one it may be ([`Guide::place`]). What is not found so is
+//! found by hash, once the next word is known. Bounds: [`STEPS_MAX`] and [`LITERAL_BYTES_MAX`]; the guide is emptied when it is full (it is a
+//! cache: what is forgotten is learnt again).
 
 use super::bitmap::{AHEAD, Bits, eight};
 use super::next_word;
-use super::words::{self, Kind, Word, is_word_byte};
+use super::words::{self, GLANCE_BYTES_MAX, Kind, Word, is_word_byte};
 use hashbrown::HashTable;
 use rapidhash::v3::rapidhash_v3;
 
@@ -20,14 +21,12 @@ const STEPS_MAX: usize = 16 * 1024;
 /// Most literal bytes of all steps together: 1 MiB.
 const LITERAL_BYTES_MAX: usize = 1 << 20;
 /// Longer ways, and those of longer lines, are not learnt.
-const WORDS_MAX: usize = 512;
+pub(super) const WORDS_MAX: usize = 512;
 const LINE_BYTES_MAX: usize = 16 * 1024;
 /// Stamps of different layout that are remembered for one step.
 const LAYOUTS_MAX: usize = 8;
-/// Steps behind one that are tried by comparing bytes, before they are looked for by hash.
-const TRIES_MAX: usize = 8;
-/// Behind a step with more than so many, none is tried: the hash is faster.
-const FANOUT_MAX: u32 = 16;
+/// Places for steps that have brothers: 32 KiB. Who comes to a place that is taken is found by hash.
+const PLACES: usize = 8 * 1024;
 /// Literal bytes that are compared without a loop.
 const HEAD: usize = 32;
 
@@ -52,7 +51,11 @@ enum How {
     Run,
     /// Such a run; when it is a number, the literal bytes do not make it something else.
     Number,
-    /// Such a run; when it is a name whose parts are joined, the literal bytes do not make it something else.
+    /// The same for a duration in seconds or milliseconds.
+    Dur,
+    /// The same for an IPv4 address.
+    Ip,
+    /// The same for a name whose parts are joined.
     Name,
     /// Such a run, and the beginning of a stamp.
     Stamp,
@@ -64,12 +67,12 @@ enum How {
 #[derive(Debug)]
 struct Step {
     before: u32,
-    /// The step behind it that was learnt first.
-    first: u32,
-    /// The next one that was learnt behind the same step.
-    next: u32,
-    /// Steps behind it.
-    fanout: u32,
+    /// The step behind it, when all of them have its literal.
+    only: u32,
+    /// The next one with the same literal behind the same step, and a word of another kind.
+    also: u32,
+    /// Whether there is any step behind it.
+    is_passed: bool,
     /// Of an end: the next one that the same lines come to.
     twin: u32,
     kind: Option<Kind>,
@@ -120,7 +123,39 @@ pub struct Guide {
     literals: Vec<u8>,
     layouts: Vec<Layout>,
     by_hash: HashTable<u32>,
+    /// Steps by [`Guide::place`].
+    places: Box<[u32; PLACES]>,
     epoch: u32,
+}
+
+/// The last bytes of a line with zeros behind them, so that the literals at its end are compared like all others.
+struct Tail {
+    bytes: [u8; 2 * HEAD],
+    /// Where they stand in the line.
+    from: usize,
+}
+
+impl Tail {
+    #[inline(always)]
+    fn of(line: &[u8]) -> Self {
+        let mut bytes = [0; 2 * HEAD];
+        let from = line.len().saturating_sub(HEAD);
+        match (bytes.first_chunk_mut::<HEAD>(), line.last_chunk::<HEAD>()) {
+            (Some(first), Some(last)) => *first = *last,
+            _ => bytes[..line.len()].copy_from_slice(line),
+        }
+        Self { bytes, from }
+    }
+
+    /// As many bytes as a head has from `at` on, if the line has `length` of them, which are no more.
+    #[inline(always)]
+    fn head<'a>(&'a self, line: &'a [u8], at: usize, length: usize) -> Option<&'a [u8]> {
+        if let Some(head) = line.get(at..at + HEAD) {
+            return Some(head);
+        }
+        let head = self.bytes.get(at.checked_sub(self.from)?..)?.get(..HEAD)?;
+        (at + length <= line.len()).then_some(head)
+    }
 }
 
 impl Default for Guide {
@@ -133,7 +168,8 @@ impl Guide {
     /// A guide that knows no way.
     #[must_use]
     pub fn new() -> Self {
-        let mut guide = Self { steps: Vec::new(), literals: Vec::new(), layouts: Vec::new(), by_hash: HashTable::new(), epoch: 0 };
+        let places = Box::new([NONE; PLACES]);
+        let mut guide = Self { steps: Vec::new(), literals: Vec::new(), layouts: Vec::new(), by_hash: HashTable::new(), places, epoch: 0 };
         guide.clear();
         guide
     }
@@ -170,13 +206,18 @@ impl Guide {
         let (mut step, mut at) = (ROOT, 0);
         for word in words {
             let literal = &line[at..word.start as usize];
-            let next = self.find(step, Some(word.kind), literal).unwrap_or_else(|| self.add(step, Some(word.kind), literal, how(line, at, word)));
+            let next = self.find(step, Some(word.kind), literal).unwrap_or_else(|| {
+                let index = self.add(step, Some(word.kind), literal, how(line, at, word));
+                self.give_place(index, line, at);
+                index
+            });
             self.learn_layout(next, line, word);
             (step, at) = (next, word.end as usize);
         }
         let rest = &line[at..];
         let Some(mut end) = self.find(step, END, rest) else {
             let end = self.add(step, END, rest, if rest.iter().any(u8::is_ascii_digit) { How::Search } else { How::End });
+            self.give_place(end, line, at);
             self.steps[end as usize].value = value;
             return;
         };
@@ -185,7 +226,7 @@ impl Guide {
             if twin == NONE {
                 let twin = self.steps.len() as u32;
                 let last = &self.steps[end as usize];
-                self.steps.push(Step { first: NONE, next: NONE, twin: NONE, value, ..*last });
+                self.steps.push(Step { only: NONE, also: NONE, twin: NONE, value, ..*last });
                 self.steps[end as usize].twin = twin;
                 return;
             }
@@ -194,91 +235,153 @@ impl Guide {
         self.steps[end as usize].value = value;
     }
 
-    /// Follows the way of `line` as far as it is known; `words` takes the words on it. `bits` are those of the line.
+    /// Follows the way of `line` as far as it is known; `words` takes the words on it. `bits` are those of the line. The leaf, and how many words.
     #[inline(always)]
-    pub(super) fn follow(&self, line: &[u8], bits: &Bits, words: &mut Vec<Word>) -> Option<Leaf> {
-        let (mut step, mut at) = (ROOT, 0);
-        'steps: loop {
-            let mut index = self.steps[step as usize].first;
-            let tries = if self.steps[step as usize].fanout > FANOUT_MAX { 0 } else { TRIES_MAX };
-            for _ in 0..tries {
-                let Some(next) = self.steps.get(index as usize) else { break };
-                if !self.stands_at(next, line, at) {
-                    index = next.next;
-                    continue;
-                }
+    pub(super) fn follow(&self, line: &[u8], bits: &Bits, words: &mut [Word]) -> (Option<Leaf>, usize) {
+        let tail = Tail::of(line);
+        let (mut step, mut at, mut found) = (ROOT, 0, 0);
+        let mut from = &self.steps[ROOT as usize];
+        let leaf = loop {
+            let mut index = from.only;
+            if index == NONE {
+                // The first run with a digit ends the literal, unless that is a weak word, or the word is wider than the run.
+                let start = bits.next_digit(at).map_or(line.len(), |digit| bits.run_start(digit).max(at));
+                index = self.places[place(step, line, at, start)];
+            }
+            // No way has more words than there is room for.
+            let Some(word) = words.get_mut(found) else { break None };
+            if let Some(next) = self.steps.get(index as usize)
+                && next.before == step
+                && self.stands_at(next, line, &tail, at)
+            {
                 let start = at + next.literal_len as usize;
                 if next.how == How::End && start == line.len() {
-                    return Some(Leaf(index));
+                    break Some(Leaf(index));
                 }
-                if let Some(word) = self.word_at(next, line, bits, at, start) {
-                    words.push(word);
-                    let is_it = word.start as usize == start && Some(word.kind) == next.kind;
-                    step = if is_it { index } else { self.find(step, Some(word.kind), &line[at..word.start as usize])? };
+                if self.word_at(next, line, bits, at, start, word) {
+                    found += 1;
+                    if word.start as usize == start && Some(word.kind) == next.kind {
+                        (step, from) = (index, next);
+                    } else {
+                        let Some(other) = self.other(index, line, at, start, word) else { break None };
+                        (step, from) = (other, &self.steps[other as usize]);
+                    }
                     at = word.end as usize;
-                    continue 'steps;
+                    continue;
                 }
-                // It may be that a longer literal stands here, too.
-                index = next.next;
             }
             // A way that few lines go, or one whose words must be searched for.
-            let Some(word) = next_word(line, bits, at) else { return self.find(step, END, &line[at..]).map(Leaf) };
-            words.push(word);
-            step = self.find(step, Some(word.kind), &line[at..word.start as usize])?;
-            at = word.end as usize;
-        }
+            let Some(next) = next_word(line, bits, at) else { break self.find(step, END, &line[at..]).map(Leaf) };
+            (*word, found) = (next, found + 1);
+            let Some(other) = self.find(step, Some(next.kind), &line[at..next.start as usize]) else { break None };
+            (step, from, at) = (other, &self.steps[other as usize], next.end as usize);
+        };
+        (leaf, found)
     }
 
-    /// The digit-word of the run at `start`, when there is one and the step says where to look; `at` is the end of the word before.
+    /// The brother of the step `index` that this word leads to. The literal of that step stands at `at` and ends at `start`.
+    fn other(&self, index: u32, line: &[u8], at: usize, start: usize, word: &Word) -> Option<u32> {
+        let step = &self.steps[index as usize];
+        let mut also = if word.start as usize == start { step.also } else { NONE };
+        while let Some(other) = self.steps.get(also as usize) {
+            if other.kind == Some(word.kind) {
+                return Some(also);
+            }
+            also = other.also;
+        }
+        self.find(step.before, Some(word.kind), &line[at..word.start as usize])
+    }
+
+    /// Puts the digit-word of the run at `start` into `word`, when there is one and the step says where to look; `at` is the end of the word
+    /// before.
     #[inline(always)]
-    fn word_at(&self, step: &Step, line: &[u8], bits: &Bits, at: usize, start: usize) -> Option<Word> {
+    fn word_at(&self, step: &Step, line: &[u8], bits: &Bits, at: usize, start: usize, word: &mut Word) -> bool {
         if matches!(step.how, How::End | How::Search) {
-            return None;
+            return false;
         }
         let ahead = bits.ahead(start);
         let length = ahead.word.trailing_ones() as usize;
         if length >= AHEAD {
-            return None;
+            return false;
         }
         let inside = !(!0 << length);
         let digits = ahead.digit & inside;
         if digits == 0 {
-            return None;
+            return false;
         }
         let end = start + length;
-        match step.how {
+        // Behind a longer word a port may end where the bits do.
+        let how = if length <= GLANCE_BYTES_MAX { step.how } else { How::Run };
+        match how {
             // What `classify_run` says of a number, when nothing before it makes it something else.
             How::Number if digits == inside && ORDINARY_LENGTHS >> length & 1 == 1 && !matches!(line.get(end), Some(b':' | b'/')) => {
-                return Some(Word { start: start as u32, end: end as u32, kind: Kind::Num });
+                *word = Word { start: start as u32, end: end as u32, kind: Kind::Num };
+                return true;
+            }
+            How::Dur => {
+                // Digits, at most one point with digits on both sides, and the unit.
+                let whole = digits.trailing_ones() as usize;
+                let unit = (digits << (64 - length)).leading_zeros() as usize;
+                let is_unit = match unit {
+                    1 => line[end - 1] == b's',
+                    2 => line[end - 2] == b'm' && line[end - 1] == b's',
+                    _ => false,
+                };
+                let is_number = whole + unit == length
+                    || (1..=3).contains(&whole) && line[start + whole] == b'.' && digits.count_ones() as usize + unit + 1 == length;
+                if whole > 0 && is_unit && is_number {
+                    *word = Word { start: start as u32, end: end as u32, kind: Kind::Dur };
+                    return true;
+                }
+            }
+            How::Ip => {
+                let gaps = !digits & inside;
+                let is_quad = digits & 1 == 1
+                    && digits >> (length - 1) == 1
+                    && gaps.count_ones() == 3
+                    && gaps & gaps >> 1 == 0
+                    && digits & digits >> 1 & digits >> 2 & digits >> 3 == 0
+                    && has_three_points(line, start, gaps);
+                if is_quad {
+                    let end = words::with_port_at_a_glance(line, end, ahead.digit >> length);
+                    *word = Word { start: start as u32, end: end as u32, kind: Kind::Ip };
+                    return true;
+                }
             }
             How::Name => {
                 let joint = bits.joint_ahead(start) & inside;
                 // How many digits it ends with, and what stands before them.
                 let number = (digits << (64 - length)).leading_ones() as usize;
-                let is_plain = PLAIN_INITIALS >> (line[start] & 31) & 1 == 1 && line[start].is_ascii_lowercase() && joint != 0;
-                if is_plain && joint >> (length - 1) == 0 && line.get(end) != Some(&b':') && (number == 0 || line[end - number - 1] != b'.') {
-                    return Some(Word { start: start as u32, end: end as u32, kind: Kind::Id });
+                if joint != 0
+                    && joint >> (length - 1) == 0
+                    && begins_plainly(line[start], line[start + 1])
+                    && (number == 0 || line[end - number - 1] != b'.')
+                {
+                    let (end, kind) = words::name_with_port(line, end, ahead.digit >> length);
+                    *word = Word { start: start as u32, end: end as u32, kind };
+                    return true;
                 }
             }
             How::Stamp => {
                 for &layout in &step.layouts {
-                    let Some(layout) = self.layouts.get(usize::from(layout)) else { break };
+                    let (Some(layout), Some(kind)) = (self.layouts.get(usize::from(layout)), step.kind) else { break };
                     if layout.fits(line, start, ahead.digit) {
-                        return Some(Word { start: start as u32, end: (start + layout.reach - 1) as u32, kind: step.kind? });
+                        *word = Word { start: start as u32, end: (start + layout.reach - 1) as u32, kind };
+                        return true;
                     }
                 }
             }
             _ => {}
         }
-        words::classify_run(line, start, end, at, bits)
+        look_closer(line, start, end, at, bits, word)
     }
 
     /// Whether the literal bytes of the step stand at `at`.
     #[inline(always)]
-    fn stands_at(&self, step: &Step, line: &[u8], at: usize) -> bool {
+    fn stands_at(&self, step: &Step, line: &[u8], tail: &Tail, at: usize) -> bool {
         let length = step.literal_len as usize;
         if length <= HEAD
-            && let Some(head) = line.get(at..at + HEAD)
+            && let Some(head) = tail.head(line, at, length)
         {
             // Loops of fixed length, here and below: they are laid out flat in every kind of build.
             let mut differs = 0;
@@ -287,7 +390,19 @@ impl Guide {
             }
             return differs == 0;
         }
-        line.get(at..at + length) == Some(self.literal(step))
+        let literal = self.literal(step);
+        let Some(there) = line.get(at..at + length) else { return false };
+        match (there.first_chunk::<HEAD>(), there.last_chunk::<HEAD>(), literal.first_chunk::<HEAD>(), literal.last_chunk::<HEAD>()) {
+            // Two halves that may overlap, so that no function is called.
+            (Some(head), Some(tail), Some(known_head), Some(known_tail)) if length <= 2 * HEAD => {
+                let mut differs = 0;
+                for part in 0..HEAD / 8 {
+                    differs |= (eight(head, part * 8) ^ eight(known_head, part * 8)) | (eight(tail, part * 8) ^ eight(known_tail, part * 8));
+                }
+                differs == 0
+            }
+            _ => there == literal,
+        }
     }
 
     fn literal(&self, step: &Step) -> &[u8] {
@@ -314,9 +429,9 @@ impl Guide {
         self.literals.extend_from_slice(literal);
         self.steps.push(Step {
             before,
-            first: NONE,
-            next: NONE,
-            fanout: 0,
+            only: NONE,
+            also: NONE,
+            is_passed: false,
             twin: NONE,
             kind,
             how,
@@ -333,22 +448,40 @@ impl Guide {
             hash(step.before, step.kind, &literals[step.literal_from as usize..][..step.literal_len as usize])
         };
         by_hash.insert_unique(hash(before, kind, literal), index, rehash);
-        self.steps[before as usize].fanout += 1;
-        // Behind its brothers: what was learnt early is seen often.
-        let mut last = self.steps[before as usize].first;
-        if last == NONE {
-            self.steps[before as usize].first = index;
-            return index;
-        }
-        for _ in 1..TRIES_MAX {
-            let next = self.steps[last as usize].next;
-            if next == NONE {
-                self.steps[last as usize].next = index;
-                break;
-            }
-            last = next;
-        }
+        let only = self.steps[before as usize].only;
+        let is_like_all = match self.steps.get(only as usize) {
+            Some(only) => only.how != How::End && how != How::End && self.literal(only) == literal,
+            None => !self.steps[before as usize].is_passed,
+        };
+        let step = &mut self.steps[before as usize];
+        step.only = match (is_like_all, only) {
+            (false, _) => NONE,
+            (true, NONE) => index,
+            (true, only) => only,
+        };
+        step.is_passed = true;
         index
+    }
+
+    /// Gives a step that was learnt from this line, its literal beginning at `at`, its place, or a place behind its brothers.
+    fn give_place(&mut self, index: u32, line: &[u8], at: usize) {
+        let step = &self.steps[index as usize];
+        if step.how == How::Search {
+            return;
+        }
+        let place = place(step.before, line, at, at + step.literal_len as usize);
+        let Some(first) = self.steps.get(self.places[place] as usize) else {
+            self.places[place] = index;
+            return;
+        };
+        if first.before != step.before || first.kind == END || step.kind == END || self.literal(first) != self.literal(step) {
+            return;
+        }
+        let mut last = self.places[place];
+        while self.steps[last as usize].also != NONE {
+            last = self.steps[last as usize].also;
+        }
+        self.steps[last as usize].also = index;
     }
 
     /// Remembers how a stamp is written, where that alone says that it is one.
@@ -374,12 +507,13 @@ impl Guide {
         self.literals.clear();
         self.layouts.clear();
         self.by_hash.clear();
+        self.places.fill(NONE);
         self.epoch += 1;
         let root = Step {
             before: NONE,
-            first: NONE,
-            next: NONE,
-            fanout: 0,
+            only: NONE,
+            also: NONE,
+            is_passed: false,
             twin: NONE,
             kind: END,
             how: How::Search,
@@ -455,9 +589,56 @@ fn how(line: &[u8], at: usize, word: &Word) -> How {
     }
     match word.kind {
         Kind::Num if is_apart(literal, start) => How::Number,
-        Kind::Id if is_apart(literal, start) => How::Name,
+        Kind::Dur if is_apart(literal, start) => How::Dur,
+        Kind::Ip if is_apart(literal, start) => How::Ip,
+        Kind::Id | Kind::Host if is_apart(literal, start) => How::Name,
         Kind::Stamp | Kind::Time => How::Stamp,
         _ => How::Run,
+    }
+}
+
+/// [`words::classify_run`], kept out of the loop over the steps, which has few registers.
+#[inline(never)]
+fn look_closer(line: &[u8], start: usize, end: usize, floor: usize, bits: &Bits, word: &mut Word) -> bool {
+    let found = words::classify_run(line, start, end, floor, bits);
+    if let Some(found) = found {
+        *word = found;
+    }
+    found.is_some()
+}
+
+/// Where a step stands whose literal is `line[at..start]`: goes by its first and last eight bytes.
+#[inline(always)]
+fn place(before: u32, line: &[u8], at: usize, start: usize) -> usize {
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let length = start - at;
+    let (head, tail) = match line.get(at..at + 8) {
+        Some(_) if length >= 8 => (eight(line, at), eight(line, start - 8)),
+        Some(_) => (eight(line, at) & !(!0 << (8 * length)), 0),
+        None => (line[at..start].iter().rev().fold(0, |head, &b| head << 8 | u64::from(b)), 0),
+    };
+    let hash = (head ^ u64::from(before) << 32).wrapping_mul(SPREAD) ^ (tail ^ length as u64).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    (hash.wrapping_mul(SPREAD) >> 32) as usize % PLACES
+}
+
+/// Whether the three bytes that `gaps` stand for, counted from `start`, are points.
+#[inline(always)]
+fn has_three_points(line: &[u8], start: usize, gaps: u64) -> bool {
+    let second = gaps & gaps.wrapping_sub(1);
+    let third = second & second.wrapping_sub(1);
+    let byte = |bits: u64| line[start + bits.trailing_zeros() as usize];
+    byte(gaps) == b'.' && byte(second) == b'.' && byte(third) == b'.'
+}
+
+/// Whether a name of these first bytes is neither a weak word nor a code nor of hex digits: where a letter behind `f` is in it.
+#[inline(always)]
+const fn begins_plainly(first: u8, second: u8) -> bool {
+    let is_plain = PLAIN_INITIALS >> (first & 31) & 1 == 1;
+    match first {
+        b'a'..=b'f' => matches!(second, b'g'..=b'z'),
+        b'g'..=b'z' => is_plain,
+        b'A'..=b'Z' => is_plain && second.is_ascii_lowercase(),
+        _ => false,
     }
 }
 

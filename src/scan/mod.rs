@@ -11,10 +11,12 @@
 
 mod bitmap;
 mod guide;
+mod newline;
 pub mod words;
 
 use bitmap::{Bits, Twin};
 pub use guide::{Guide, Leaf};
+pub use newline::Newlines;
 pub use words::{Kind, Word};
 
 /// Stands before a [`Kind`] in a skeleton. Not a byte of valid UTF-8; lines that hold it are not cached.
@@ -34,7 +36,9 @@ pub fn find_words(line: &[u8], out: &mut Vec<Word>) {
 pub struct Scanner {
     twin: Twin,
     bits: Bits,
+    /// Grows to what the line with most words needed; the first `words_found` are those of the line at hand.
     words: Vec<Word>,
+    words_found: usize,
     /// Grows to what the longest line needed; the first `skeleton_len` bytes hold the skeleton.
     skeleton: Vec<u8>,
     skeleton_len: usize,
@@ -50,7 +54,8 @@ impl Scanner {
     /// A scanner of the fastest kind that this CPU runs.
     #[must_use]
     pub fn new() -> Self {
-        Self { twin: Twin::detect(), bits: Bits::default(), words: Vec::new(), skeleton: Vec::new(), skeleton_len: 0 }
+        let words = vec![Word { start: 0, end: 0, kind: Kind::Id }; guide::WORDS_MAX];
+        Self { twin: Twin::detect(), bits: Bits::default(), words, words_found: 0, skeleton: Vec::new(), skeleton_len: 0 }
     }
 
     /// Finds words and skeleton of `line` (no line end).
@@ -63,7 +68,8 @@ impl Scanner {
     /// [`Scanner::finish`] makes the skeleton if it is wanted after all.
     #[inline]
     pub fn scan_along(&mut self, line: &[u8], guide: &Guide) -> Option<Leaf> {
-        let leaf = self.twin.follow(line, &mut self.bits, guide, &mut self.words);
+        let leaf;
+        (leaf, self.words_found) = self.twin.follow(line, &mut self.bits, guide, &mut self.words);
         if leaf.is_none() {
             self.finish(line);
         }
@@ -72,16 +78,19 @@ impl Scanner {
 
     fn begin(&mut self, line: &[u8]) {
         self.twin.fill(line, &mut self.bits);
-        self.words.clear();
+        self.words_found = 0;
     }
 
     /// Finds the words that are not found yet, and the skeleton.
     pub fn finish(&mut self, line: &[u8]) {
-        let found = self.words.last().map_or(0, |word| word.end as usize);
-        let mut at = found;
+        let mut at = self.words().last().map_or(0, |word| word.end as usize);
         while let Some(word) = next_word(line, &self.bits, at) {
             at = word.end as usize;
-            self.words.push(word);
+            match self.words.get_mut(self.words_found) {
+                Some(place) => *place = word,
+                None => self.words.push(word),
+            }
+            self.words_found += 1;
         }
         self.skeleton_len = 0;
         // Each word takes two bytes and is one byte long at least; `push_literal` may write a whole step too far.
@@ -90,7 +99,7 @@ impl Scanner {
             self.skeleton.resize(room, 0);
         }
         let mut floor = 0;
-        for index in 0..self.words.len() {
+        for index in 0..self.words_found {
             let word = self.words[index];
             self.push_literal(line, floor, word.start as usize);
             self.skeleton[self.skeleton_len] = MARK;
@@ -117,7 +126,7 @@ impl Scanner {
     /// The digit-words of the line last scanned, left to right.
     #[must_use]
     pub fn words(&self) -> &[Word] {
-        &self.words
+        &self.words[..self.words_found]
     }
 
     /// The skeleton of the line last scanned.

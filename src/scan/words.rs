@@ -139,7 +139,7 @@ fn two_digits(line: &[u8], i: usize) -> bool {
 }
 
 /// Longest word that is looked at by bits: behind it a port may stand.
-const GLANCE_BYTES_MAX: usize = AHEAD - 8;
+pub(super) const GLANCE_BYTES_MAX: usize = AHEAD - 8;
 
 /// The word that the run `start..end` of word bytes stands for, possibly wider than the run (never left of
 /// `floor`), or `None` when it stays literal: weak words (`eth0`, `sha256`) and codes (`ORA-12541`). `bits` are those of the line.
@@ -263,17 +263,25 @@ fn name_at_a_glance(line: &[u8], start: usize, text: &[u8], ahead: u64, joint: u
     if number > 0 && text[text.len() - number - 1] == b'.' && digits & !(!0 << (text.len() - number)) == 0 {
         return None;
     }
-    let port = if at(line, end) == b':' { (ahead >> text.len() >> 1).trailing_ones() as usize } else { 0 };
-    let after = at(line, end + 1 + port);
-    if (2..=5).contains(&port) && !is_word_byte(after) && after != b':' {
-        return Some(Word { start: start as u32, end: (end + 1 + port) as u32, kind: Kind::Host });
+    let (end, kind) = name_with_port(line, end, ahead >> text.len());
+    Some(Word { start: start as u32, end: end as u32, kind })
+}
+
+/// Where a name that ends at `end` really ends, and what it is: the name of a host where a port follows. `digits`: which bytes are some from
+/// there on.
+#[inline(always)]
+pub(super) fn name_with_port(line: &[u8], end: usize, digits: u64) -> (usize, Kind) {
+    if at(line, end) != b':' {
+        return (end, Kind::Id);
     }
-    Some(Word { start: start as u32, end: end as u32, kind: Kind::Id })
+    let port = (digits >> 1).trailing_ones() as usize;
+    let after = at(line, end + 1 + port);
+    if (2..=5).contains(&port) && !is_word_byte(after) && after != b':' { (end + 1 + port, Kind::Host) } else { (end, Kind::Id) }
 }
 
 /// [`with_port`] for a caller that knows which bytes from `end` on are digits.
 #[inline(always)]
-fn with_port_at_a_glance(line: &[u8], end: usize, digits: u64) -> usize {
+pub(super) fn with_port_at_a_glance(line: &[u8], end: usize, digits: u64) -> usize {
     if at(line, end) != b':' {
         return end;
     }

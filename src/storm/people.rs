@@ -124,6 +124,10 @@ impl People {
 
     /// Where it is now; `None` when there are too many.
     fn add_person(&mut self, hash: u64, records: u32, name: &[u8]) -> Option<usize> {
+        if self.instances.len() == INSTANCES_MAX && self.instances.last().is_some_and(|last| hash > last.hash) {
+            self.is_overfull = true;
+            return None;
+        }
         let at = match self.instances.binary_search_by_key(&hash, |person| person.hash) {
             Ok(at) => at,
             Err(at) => {

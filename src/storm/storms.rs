@@ -446,7 +446,7 @@ impl Storms {
 
     /// Gives a record to the diagnosis: at once when those of its fingerprint have come in order for a while, else when no earlier one
     /// can come.
-    #[inline]
+    #[inline(always)]
     fn feed_diagnosis(&mut self, number: u32, seen: &Occurrence<'_>) {
         let Some(slot) = self.slots[number as usize].as_mut() else { return };
         let observation = Observation::from(seen);

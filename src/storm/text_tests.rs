@@ -2,8 +2,8 @@ use super::*;
 use crate::diagnosis::{Outcome, Source};
 use crate::fingerprint::Fingerprint;
 use crate::record::{ClassSource, Severity};
-use crate::storm::{Origin, Rule};
 use crate::storm::report::{Phase, StormId, Timeline, Trigger};
+use crate::storm::{Origin, Rule};
 use crate::time::{SECOND, UnixNanos};
 use std::sync::Arc;
 

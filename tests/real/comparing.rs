@@ -36,8 +36,8 @@ pub struct Rules {
     pub doubled_max: usize,
 }
 
-/// Nobody answers in syslog: what went out in the last second before a connection ended, 1 MiB at most, goes again. Messages have some 200 bytes.
-pub const SYSLOG_DOUBLED_MAX: usize = RESTARTS * (1 << 20) / 200;
+/// Nobody answers in syslog: what went out in the last 10 s before a connection ended, 2 MiB at most, goes again. Messages have some 200 bytes.
+pub const SYSLOG_DOUBLED_MAX: usize = RESTARTS * (2 << 20) / 200;
 
 impl Default for Rules {
     /// Everything as it was. One request is on its way when a server goes: it may have been taken without an answer.

@@ -6,6 +6,20 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a helper of a test that cannot go on stops where it is, and figures are shown")]
 
+// The agent as a process, a writer that knows every line and an oracle: see `tests/agent`.
+#[path = "../agent/agent.rs"]
+#[allow(dead_code, reason = "its own tests use more of it")]
+mod agent;
+#[path = "../agent/oracle.rs"]
+#[allow(dead_code, reason = "its own tests use more of it")]
+mod oracle;
+#[path = "../agent/receiver.rs"]
+#[allow(dead_code, reason = "its own tests use more of it")]
+mod receiver;
+#[path = "../agent/writer.rs"]
+#[allow(dead_code, reason = "its own tests use more of it")]
+mod writer;
+
 mod alertmanager;
 mod clickhouse;
 mod collector;
@@ -20,3 +34,4 @@ mod rsyslog;
 mod sending;
 mod server;
 mod victorialogs;
+mod whole_agent;

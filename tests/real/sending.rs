@@ -50,7 +50,12 @@ pub struct Running {
 impl Running {
     /// Starts it with `count` records waiting. Must be called inside of a runtime.
     pub fn start(name: &str, destination: Destination, count: usize, make: Make) -> Self {
-        let delivery = delivery::Options {
+        Self::start_with(name, destination, count, make, |_| {})
+    }
+
+    /// The same with another delivery.
+    pub fn start_with(name: &str, destination: Destination, count: usize, make: Make, change: impl FnOnce(&mut delivery::Options)) -> Self {
+        let mut delivery = delivery::Options {
             start_spread: Duration::ZERO,
             // A server is away for less than a second here.
             backoff_base: Duration::from_millis(50),
@@ -60,6 +65,7 @@ impl Running {
             batch_records_max: REQUEST,
             ..delivery::Options::default()
         };
+        change(&mut delivery);
         let options = OutputOptions { name: name.into(), destination, route: Route::default(), delivery };
         let batches = Memory { count, make };
         let (news, news_there) = watch::channel(BatchNumber(count.div_ceil(BATCH) as i64));

@@ -261,7 +261,7 @@ impl AlertmanagerSender {
     /// # Errors
     /// When a URL or TLS file is of no use.
     pub fn new(options: &AlertmanagerOptions, delivery: &delivery::Options) -> Result<Self, HttpError> {
-        let member = |url: &String| HttpSender::new(options.client.http(&with_path(url)), delivery, None);
+        let member = |url: &String| HttpSender::new(options.client.http(&with_path(url)), delivery, None).map(HttpSender::without_pages);
         let members = options.urls.iter().map(member).collect::<Result<Vec<_>, _>>()?;
         let target = members.iter().map(Sender::target).collect::<Vec<_>>().join(", ");
         Ok(Self { target, members, firing: Firing::default(), started: clock::monotonic_in_tokio(), reminders_fail: false })

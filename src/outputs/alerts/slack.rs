@@ -4,7 +4,7 @@
 
 use super::alert::{Alert, cut};
 use crate::delivery::{Encoder, Outcome};
-use crate::outputs::answer::{Answer, by_status};
+use crate::outputs::answer::{Answer, by_status_but_no_page};
 use crate::store::Record;
 use serde_json::{Value, json};
 
@@ -87,7 +87,7 @@ fn escaped(text: &str, chars_max: usize) -> String {
 #[must_use]
 pub fn read_answer(answer: &Answer, _records: usize) -> Outcome {
     let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    match by_status(answer) {
+    match by_status_but_no_page(answer) {
         Outcome::Delivered { status } if said["ok"] == false => {
             Outcome::Refused { status, words: said["error"].as_str().unwrap_or("it answers ok: false").to_owned() }
         }

@@ -6,7 +6,7 @@ use super::json::{Object, push};
 use super::view::View;
 use crate::delivery::outcome::words;
 use crate::delivery::{Encoder, Outcome};
-use crate::outputs::answer::{Answer, by_status};
+use crate::outputs::answer::{Answer, by_status, by_status_but_no_page};
 use crate::store::Record;
 use serde::Deserialize;
 
@@ -78,7 +78,7 @@ pub fn is_channel_unknown(answer: &Answer) -> bool {
 /// Reads the code of an answer.
 #[must_use]
 pub fn read_answer(answer: &Answer, records: usize) -> Outcome {
-    let Ok(Answered { text, code, invalid, .. }) = serde_json::from_slice(&answer.body) else { return by_status(answer) };
+    let Ok(Answered { text, code, invalid, .. }) = serde_json::from_slice(&answer.body) else { return by_status_but_no_page(answer) };
     match (answer.status, code, invalid) {
         (400, NO_CHANNEL, _) => {
             let words = format!("{}: this token wants acknowledgements, set acknowledge = true", words(text.as_bytes()));

@@ -8,6 +8,7 @@ use crate::delivery::task::local_trouble;
 use crate::delivery::{Outcome, Unreachable};
 use crate::outputs::answer::of_error;
 use crate::outputs::encode::nats::Frame;
+use crate::outputs::resolver::Resolver;
 use crate::outputs::tls::client_config;
 use rustls::pki_types::ServerName;
 use secrecy::ExposeSecret;
@@ -45,8 +46,8 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Connects, says who we are and listens for acknowledgements.
-    pub async fn open(options: &NatsOptions, server: &ServerUrl) -> Result<Self, Outcome> {
-        let stream = TcpStream::connect((server.host.as_str(), server.port)).await.map_err(|error| of_error(&error, true, false))?;
+    pub async fn open(options: &NatsOptions, server: &ServerUrl, resolver: &Resolver) -> Result<Self, Outcome> {
+        let stream = resolver.connect(&server.host, server.port).await?;
         stream.set_nodelay(true).map_err(local_trouble)?;
         let mut incoming = Vec::new();
         let (stream, info): (Box<dyn Duplex>, Info) = if options.tls_first {
@@ -281,7 +282,7 @@ async fn secure(stream: TcpStream, options: &NatsOptions, server: &ServerUrl) ->
     // Read anew for each connection: certificates are renewed under us.
     let mut config = client_config(&options.tls).map_err(local_trouble)?;
     config.alpn_protocols.clear();
-    let name = ServerName::try_from(server.host.clone()).map_err(local_trouble)?;
+    let name = ServerName::try_from(options.tls.server_name.clone().unwrap_or_else(|| server.host.clone())).map_err(local_trouble)?;
     let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| of_error(&error, true, false))?;
     Ok(Box::new(stream))
 }

@@ -20,6 +20,7 @@ mod wire;
 pub use options::{INBOX_PREFIX_DEFAULT, NatsAuth, NatsOptions, ServerUrl};
 
 use super::encode::nats::{Frame, frames};
+use super::resolver::Resolver;
 use super::tls::{TlsError, client_config};
 use crate::clock;
 use crate::delivery::task::local_trouble;
@@ -36,6 +37,7 @@ pub struct NatsSender {
     options: NatsOptions,
     target: String,
     delivery: delivery::Options,
+    resolver: Resolver,
     connection: Option<Connection>,
     /// The server that is tried first.
     next_server: usize,
@@ -55,7 +57,15 @@ impl NatsSender {
         }
         // A fleet does not begin with the same server.
         let next_server = rand::random_range(0..options.urls.len().max(1));
-        Ok(Self { options, target, delivery: delivery.clone(), connection: None, next_server, look_at: clock::monotonic_in_tokio() })
+        Ok(Self {
+            options,
+            target,
+            delivery: delivery.clone(),
+            resolver: Resolver::new(delivery.connect_timeout),
+            connection: None,
+            next_server,
+            look_at: clock::monotonic_in_tokio(),
+        })
     }
 
     async fn publish(&mut self, frames: &[Frame<'_>], acks: &mut Acks) -> Result<(), Outcome> {
@@ -80,7 +90,7 @@ impl NatsSender {
         for _ in 0..self.options.urls.len() {
             let server = &self.options.urls[self.next_server % self.options.urls.len()];
             let within = self.delivery.connect_timeout;
-            let opening = tokio::time::timeout(within, Connection::open(&self.options, server)).await;
+            let opening = tokio::time::timeout(within, Connection::open(&self.options, server, &self.resolver)).await;
             match opening.unwrap_or_else(|_| Err(no_answer(format!("no connection to {server}"), within))) {
                 Ok(connection) => return Ok(connection),
                 Err(trouble) => last = trouble,

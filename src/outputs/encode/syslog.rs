@@ -101,8 +101,12 @@ fn parameter(out: &mut Vec<u8>, name: &str, value: &str) {
     if value.is_empty() {
         return;
     }
-    let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).take(32).collect();
-    write!(out, " {}=\"", if name.is_empty() { "_" } else { &name }).expect("writing to memory cannot fail");
+    out.push(b' ');
+    out.extend(name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c as u8 } else { b'_' }).take(32));
+    if name.is_empty() {
+        out.push(b'_');
+    }
+    out.extend_from_slice(b"=\"");
     for c in cut(value, PARAMETER_BYTES_MAX).chars() {
         match c {
             '"' | '\\' | ']' => out.extend_from_slice(&[b'\\', c as u8]),

@@ -260,7 +260,7 @@ mod tests {
         let mut table = Names::<TARGETS_KEPT, true>::default();
         for n in 0..5_000u64 {
             let value = stable_hash(&n.to_le_bytes());
-            let name = if value % 3 == 0 { value % 8 } else { value % 1_000 };
+            let name = if value.is_multiple_of(3) { value % 8 } else { value % 1_000 };
             if table.names.len() == TARGETS_KEPT && !table.hashes.contains(&(name + 1)) {
                 let expected = (0..TARGETS_KEPT).min_by_key(|at| table.counts[*at]);
                 assert_eq!(Some(table.rarest()), expected);

@@ -176,7 +176,7 @@ impl Lags {
 #[inline]
 const fn bin_of(now: u32, then: u32) -> u8 {
     let lag = (now as u16).wrapping_sub(then as u16);
-    ((lag as u32 * 55_925 >> 16) as u16 >> 8) as u8
+    (((lag as u32 * 55_925) >> 16) as u16 >> 8) as u8
 }
 
 /// How many of these ascending times are not after `before`.

@@ -5,7 +5,7 @@ use squelch::collapse::Closed;
 use squelch::collapse::summary::Summary;
 use squelch::engine::{Engine, Forwarded, Mode, Options, Sink};
 use squelch::record::{Place, StreamId};
-use squelch::storm::StormEvent;
+use squelch::storm::{Origin, StormEvent};
 use squelch::time::{MILLI, SECOND, UnixNanos};
 use std::collections::BTreeMap;
 
@@ -21,16 +21,24 @@ struct Out {
     bytes: Vec<u8>,
     /// Where each record that passed stood, and its first line.
     places: Vec<(StreamId, Place, Vec<u8>)>,
+    /// Bytes by where they stood, of what passed and of what was absorbed.
+    bytes_at: BTreeMap<(StreamId, u64), usize>,
+    absorbed_lines: u64,
 }
 
 impl Sink for Out {
     fn forward(&mut self, record: &Forwarded<'_>) {
         self.forwarded_lines += u64::from(record.lines);
         self.bytes.extend_from_slice(record.raw);
+        self.bytes_at.insert((record.stream, record.place.offset), record.raw.len());
         let first_line = record.raw.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
         self.places.push((record.stream, record.place, first_line.to_vec()));
         let mark = if record.would_absorb { "would absorb: " } else { "" };
         self.rows.push(format!("{mark}{}", String::from_utf8_lossy(record.raw).trim_end()));
+    }
+    fn absorbed(&mut self, record: &Forwarded<'_>) {
+        self.absorbed_lines += u64::from(record.lines);
+        self.bytes_at.insert((record.stream, record.place.offset), record.raw.len());
     }
     fn summary(&mut self, summary: &Summary) {
         self.summarised_lines += summary.lines;
@@ -365,18 +373,31 @@ proptest! {
         // The same bytes at the same times give the same output, in any chunking.
         prop_assert_eq!(&whole.rows, &run(&options, &pieces, chunk, streams)?.rows);
     }
+
+    #[test]
+    fn what_passed_and_what_was_absorbed_are_all_that_was_read(
+        pieces in prop::collection::vec((line(), 0u16..4000), 0..120),
+        (windows_max, chunk, streams) in (1usize..10, 1usize..300, 1usize..4),
+    ) {
+        let options = Options { windows_max, line_bytes_max: 256, tells_absorbed: true, ..Options::default() };
+        let told = run(&options, &pieces, chunk, streams)?;
+        prop_assert_eq!(told.bytes_at.values().sum::<usize>(), pieces.iter().map(|(piece, _)| piece.len()).sum::<usize>());
+        // A window with a single record passes that one after all.
+        prop_assert!(told.absorbed_lines >= told.summarised_lines);
+        prop_assert_eq!(told.rows, run(&Options { tells_absorbed: false, ..options }, &pieces, chunk, streams)?.rows);
+    }
 }
 
-/// What is told of storms, as (word, id).
+/// What is told of storms, as (word, id, whose they are).
 #[derive(Default)]
-struct Told(Vec<(String, String)>);
+struct Told(Vec<(String, String, Origin)>);
 
 impl Sink for Told {
     fn forward(&mut self, _record: &Forwarded<'_>) {}
     fn summary(&mut self, _summary: &Summary) {}
     fn storm(&mut self, event: &StormEvent, _absorbed: u64) {
         let word = format!("{event:?}").split('(').next().unwrap_or_default().to_owned();
-        self.0.push((word, event.report().id.to_string()));
+        self.0.push((word, event.report().id.to_string(), event.report().origin.clone()));
     }
 }
 
@@ -390,6 +411,8 @@ fn a_storm_goes_on_in_the_next_process() {
             engine.restore_storms(state, START.plus(30 * SECOND));
         }
         let stream = engine.open_stream("orders", true, true);
+        // In the second life the container is another's: it is the same storm.
+        engine.set_origin(stream, Origin::of(&[("k8s.namespace.name", ["shop", "pay"][process as usize])]));
         for n in process * 600..(process + 1) * 600 {
             let at = START.plus(i64::from(n) * 50 * MILLI);
             let line = format!(
@@ -409,4 +432,24 @@ fn a_storm_goes_on_in_the_next_process() {
     let words: Vec<&str> = told.0.iter().map(|row| row.0.as_str()).collect();
     assert_eq!(words, ["Firing", "Ongoing", "Resolved"]);
     assert!(told.0.iter().all(|row| row.1 == told.0[0].1));
+    let shop = Origin::of(&[("k8s.namespace.name", "shop")]);
+    assert!(told.0.iter().all(|row| row.2 == shop), "{:?}", told.0);
+}
+
+#[test]
+fn a_storm_in_streams_that_share_a_place_is_nobodys() {
+    for (streams_max, expected) in [(2, 1), (1, 0)] {
+        let mut told = Told::default();
+        let mut engine = Engine::new(Options { reference: START, streams_max, ..Options::default() });
+        let streams = ["a", "b"].map(|label| {
+            let stream = engine.open_stream(label, true, true);
+            engine.set_origin(stream, Origin::of(&[("k8s.namespace.name", "shop")]));
+            stream
+        });
+        for n in 0..1000 {
+            let line = format!("2026-11-23T10:00:{:02}.{:03}Z WARN Connection to mq-1:61616 refused, retrying\n", n / 50, n % 50 * 20);
+            engine.feed(streams[n % 2], START.plus(n as i64 * 20 * MILLI), line.as_bytes(), &mut told);
+        }
+        assert_eq!((told.0[0].0.as_str(), told.0[0].2.fields().count()), ("Firing", expected));
+    }
 }

@@ -7,37 +7,39 @@ mod receiver;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use receiver::output::{Output, http};
-use receiver::{Does, Receiver};
+use receiver::output::Output;
+use receiver::spoken::{SPOKEN, Spoken};
+use receiver::{Does, Plan, Receiver};
 use squelch::delivery::Options;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 #[test]
 fn an_hour_without_receiver_reads_as_a_client_that_backs_off() {
-    for seed in [1, 2, 3] {
-        check(seed);
+    for (seed, spoken) in (1..).zip(SPOKEN.iter().filter(|spoken| !spoken.takes_alerts())) {
+        check(spoken, seed);
     }
 }
 
-fn check(seed: u64) {
+fn check(spoken: &Spoken, seed: u64) {
     let lines = OwnLog::default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let _guard = lines.listen();
     let attempts = runtime.block_on(async {
         lines.start();
         // It takes one request, and is gone for an hour.
-        let receiver = Receiver::start([Does::Fine], Does::Close).await;
+        let receiver = Receiver::by(Plan { script: vec![Does::Fine], then: Does::Close, yes: spoken.yes, ..Plan::default() }).await;
         let mut rng = StdRng::seed_from_u64(seed);
         let options = Options { batch_records_max: 25, start_spread: Duration::ZERO, ..Options::default() };
-        let mut output = Output::start_with(http(receiver.url()), options, move || rng.random::<f64>());
+        let output = spoken.output(&format!("http://{}", receiver.address));
+        let mut output = Output::start_with(output, options, move || rng.random::<f64>());
         tokio::time::sleep(Duration::from_secs(3600)).await;
         let attempts = receiver.requests() - 1;
         receiver.recovers();
         output.finish().await;
         attempts
     });
-    assert!((80..=130).contains(&attempts), "{attempts} attempts in an hour");
+    assert!((80..=130).contains(&attempts), "{}: {attempts} attempts in an hour", spoken.name);
     let text = lines.text();
     let people_see: Vec<&str> = text.lines().filter(|line| line.contains("records wait in the store") || line.contains(" recovered ")).collect();
     assert!((6..=8).contains(&people_see.len()), "the breaker, one each ten minutes, the end: {people_see:#?}");

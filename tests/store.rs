@@ -91,7 +91,26 @@ fn a_directory_without_a_store_is_named() {
     for arguments in [&["status"][..], &["export"], &["dead-letters"], &["replay-dead-letters", "--output", "a"]] {
         let (code, stdout, stderr) = run(directory.path(), arguments);
         assert_eq!((code, stdout.as_str()), (Some(1), ""));
-        let expected = format!("squelch: error: there is no store in {}\n  hint: --directory names the state directory", directory.path().display());
+        let expected = format!(
+            "squelch: error: there is no store in {}\n  hint: --config or --directory says where the agent keeps it",
+            directory.path().display()
+        );
         assert!(stderr.starts_with(&expected), "{stderr}");
     }
+}
+
+#[test]
+fn the_configuration_says_where_the_store_is() {
+    let directory = TempDir::new().unwrap();
+    let _store = store(directory.path());
+    let file = directory.path().join("squelch.toml");
+    let ask = |text: String| {
+        std::fs::write(&file, text).unwrap();
+        let output = Command::cargo_bin("squelch").unwrap().args(["store", "status", "--config"]).arg(&file).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, stdout, _) = ask(format!("state_dir = {:?}\n", directory.path()));
+    assert!(code == Some(0) && stdout.contains("2 delivered"), "{stdout}");
+    let (code, _, stderr) = ask("state_dirr = \"/x\"\n".into());
+    assert!(code == Some(78) && stderr.contains("state_dirr"), "{stderr}");
 }

@@ -7,11 +7,11 @@ use super::reporter::Reporter;
 use super::signals::{Signals, Told};
 use super::thread::EngineThread;
 use super::{AgentError, reload};
-use crate::clock;
+use crate::clock::{self, Steady};
 use crate::config::{Loaded, Sources};
 use crate::engine;
 use crate::inputs::event::Feeder;
-use crate::store::{Note, Reader, Store};
+use crate::store::{Note, Reader, RecordKind, Store};
 use crate::telemetry::metrics::{FileCounters, OutputCounters};
 use crate::telemetry::status::ReloadStatus;
 use crate::telemetry::{Publisher, Subscriber, http, systemd};
@@ -41,6 +41,7 @@ pub(super) enum Ending {
 /// See the [module](self).
 pub(super) struct Life {
     content_hash: u64,
+    sources: Sources,
     reload_every: Duration,
     stop_within: Duration,
     inputs: Inputs,
@@ -57,8 +58,8 @@ pub(super) struct Life {
 
 impl Life {
     /// Opens the store, goes on where it was left, starts everything.
-    pub(super) async fn begin(loaded: Loaded, publisher: &Publisher, subscriber: &Subscriber) -> Result<Self, AgentError> {
-        let content_hash = loaded.content_hash;
+    pub(super) async fn begin(loaded: Loaded, reload: ReloadStatus, publisher: &Publisher, subscriber: &Subscriber) -> Result<Self, AgentError> {
+        let (content_hash, sources) = (loaded.content_hash, loaded.sources);
         let mut config = loaded.config;
         let now = clock::now();
         let (mut store, mut recovered) = Store::open(&config.store, now)?;
@@ -74,16 +75,17 @@ impl Life {
             node: rapidhash_v3(config.node.as_bytes()),
             reference: now,
             started_in_the_middle: Some(now),
+            tells_absorbed: config.outputs.iter().any(|output| output.route.kinds.contains(&RecordKind::Absorbed)),
             streams_max: config.engine.streams_max.max(STREAMS_MAX),
             ..config.engine.clone()
         };
-        let pipeline = Pipeline::new(options, &config.node, &mut recovered, now);
+        let pipeline = Pipeline::new(options, &config.node, config.telemetry.fingerprints_max, &mut recovered, now);
         let (feeder, events) = Feeder::new();
         let (progress_sender, progress) = mpsc::channel(PROGRESS_MAX);
         let (news_sender, news) = watch::channel(newest);
         let (drained_sender, drained) = oneshot::channel();
         let gives_up_inputs = Arc::<AtomicBool>::default();
-        let reload_is_ok = Arc::new(AtomicBool::new(true));
+        let reload_is_ok = Arc::new(AtomicBool::new(reload.is_ok));
         let inputs = Inputs::start(&config, &positions, feeder).await?;
         let config_inputs = config.inputs.len();
         let server = http::serve(
@@ -91,8 +93,8 @@ impl Life {
                 listen: config.telemetry.listen,
                 api_listen: config.telemetry.api_listen,
                 api_token: config.telemetry.api_token.take(),
-                hosts: vec![config.node.clone()],
-                ..http::Options::default()
+                hosts: config.telemetry.hosts.iter().chain([&config.node]).cloned().collect(),
+                held_at_zero: config.telemetry.scrape_interval,
             },
             subscriber,
         )?;
@@ -120,22 +122,35 @@ impl Life {
                 node: config.node.clone(),
                 directory: config.store.directory.clone(),
                 store_bytes_max: config.store.bytes_max,
-                reload: ReloadStatus { is_ok: true, succeeded_at: now },
+                reload,
                 reload_is_ok: Arc::clone(&reload_is_ok),
                 watchdog: systemd::watchdog(),
                 queues: Vec::new(),
                 queues_at: None,
             },
+            day: Steady::default(),
         };
         let runtime = Handle::current();
         let engine = std::thread::Builder::new().name("engine".into()).spawn(move || thread.run(&runtime)).map_err(AgentError::Runtime)?;
         systemd::ready(&format!("{config_inputs} inputs, {} outputs", outputs.counters.len()));
         tracing::info!("squelch {} runs on {} inputs and {} outputs", env!("CARGO_PKG_VERSION"), config_inputs, outputs.counters.len());
-        Ok(Self { content_hash, reload_every, stop_within, inputs, outputs, drained, gives_up_inputs, reload_is_ok, engine, _server: server })
+        Ok(Self {
+            content_hash,
+            sources,
+            reload_every,
+            stop_within,
+            inputs,
+            outputs,
+            drained,
+            gives_up_inputs,
+            reload_is_ok,
+            engine,
+            _server: server,
+        })
     }
 
     /// Runs until a signal, another configuration, or the end of all input; then ends everything in order.
-    pub(super) async fn until_told(mut self, path: Option<&Path>, mut sources: Sources, signals: &mut Signals) -> Result<Ending, AgentError> {
+    pub(super) async fn until_told(mut self, path: Option<&Path>, signals: &mut Signals) -> Result<Ending, AgentError> {
         let mut look = tokio::time::interval(if self.reload_every.is_zero() { Duration::from_secs(3600) } else { self.reload_every });
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let ending = loop {
@@ -148,7 +163,7 @@ impl Life {
                     },
                 },
                 _ = look.tick(), if !self.reload_every.is_zero() => {
-                    let hash = sources.content_hash();
+                    let hash = self.sources.content_hash();
                     if hash == self.content_hash {
                         continue;
                     }
@@ -157,7 +172,6 @@ impl Life {
                         Some(next) => break Ending::Reload(next),
                         None => self.reload_is_ok.store(false, Ordering::Relaxed),
                     }
-                    sources = sources.clone();
                 },
                 // Without an error the engine thread says so only when all input has ended.
                 drained = &mut self.drained => match drained {

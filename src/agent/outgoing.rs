@@ -86,6 +86,10 @@ impl Sink for Outgoing {
         self.encoder.summary(summary);
         self.close(RecordKind::Summary);
     }
+    fn absorbed(&mut self, record: &Forwarded<'_>) {
+        self.encoder.absorbed(record);
+        self.close(RecordKind::Absorbed);
+    }
     fn burst(&mut self, burst: &Burst) {
         self.encoder.burst(burst);
         self.close(RecordKind::Burst);

@@ -8,7 +8,7 @@ use crate::inputs::event::{Data, Event, LostReason, Position, StreamInfo, Stream
 use crate::outputs::StreamName;
 use crate::record::{Place, StreamId};
 use crate::store::{Commit, Committed, HeldLines, OpenWindow, Progress, RecordKind, Records, Recovered, Store, StoreError};
-use crate::telemetry::retries::RetryStatus;
+use crate::telemetry::retries::{Retries, RetryStatus};
 use crate::time::{SECOND, UnixNanos};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -77,9 +77,10 @@ struct Prepared {
 
 impl Pipeline {
     /// A pipeline that goes on where the store stopped. Windows that were open then become records of the first commit; held lines are fed
-    /// again.
-    pub(super) fn new(options: Options, node: &str, recovered: &mut Recovered, now: UnixNanos) -> Self {
+    /// again. At most `fingerprints_max` have a counter of their own.
+    pub(super) fn new(options: Options, node: &str, fingerprints_max: usize, recovered: &mut Recovered, now: UnixNanos) -> Self {
         let mut out = Outgoing::default();
+        out.retries = Retries::new(fingerprints_max);
         out.encoder.node = node.into();
         out.encoder.now = now;
         let mut this = Self {

@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::inputs::event::{StreamInfo, StreamNumber};
 use crate::record::StreamId;
+use crate::storm::Origin;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -33,6 +34,9 @@ impl Streams {
             let id = engine.open_stream(&info.label, is_backlog, info.is_instance);
             Stream { id, info: Arc::clone(info), feeders: 0 }
         });
+        if is_new || stream.info.resource != info.resource {
+            engine.set_origin(stream.id, Origin::of(&info.resource));
+        }
         stream.info = Arc::clone(info);
         stream.feeders += u32::from(number.is_some() && !is_attached);
         (stream.id, is_new)

@@ -2,9 +2,9 @@
 
 use super::pipeline::Pipeline;
 use super::reporter::Reporter;
-use crate::clock;
+use crate::clock::{self, Steady};
 use crate::inputs::event::Event;
-use crate::store::{BatchNumber, Note, Progress, Remedy, Store, StoreError};
+use crate::store::{BatchNumber, Note, Progress, RecordKind, Remedy, Store, StoreError};
 use crate::time::UnixNanos;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,7 +43,7 @@ pub(super) struct Committing {
     /// The store, or its disk, is full.
     pub is_full: bool,
     /// Records given up for want of room, by kind.
-    pub dropped: [u64; 4],
+    pub dropped: [u64; RecordKind::ALL.len()],
 }
 
 /// The thread's own.
@@ -62,6 +62,8 @@ pub(super) struct EngineThread {
     pub gives_up_inputs: Arc<AtomicBool>,
     pub commit_every: Duration,
     pub reporter: Reporter,
+    /// The engine's time: it goes on in silence, whatever is done to the clock.
+    pub day: Steady,
 }
 
 /// What came in.
@@ -88,14 +90,14 @@ impl EngineThread {
                 Came::Progress(progress) => self.pipeline.progress(progress),
                 Came::InputsEnded => {
                     inputs_ended = true;
-                    self.pipeline.stop(clock::now());
+                    self.pipeline.stop(self.day.now());
                     commit_at = clock::monotonic();
                 }
                 Came::OutputsEnded => outputs_ended = true,
                 Came::Time => {}
             }
             if !self.pipeline.is_blocked() {
-                self.pipeline.wake(clock::now());
+                self.pipeline.wake(self.day.now());
             }
             if !inputs_ended && self.gives_up_inputs.load(Ordering::Relaxed) {
                 self.events.close();
@@ -118,8 +120,9 @@ impl EngineThread {
 
     /// Waits for what comes first. While a commit has to be tried again nothing is read: inputs wait with what they have.
     async fn next(&mut self, commit_at: Instant, inputs_ended: bool, outputs_ended: bool) -> Came {
+        let now = self.day.now();
         let wakeup = self.pipeline.engine.next_wakeup().map(|at| {
-            let wait = at.since(clock::now()).max(0);
+            let wait = at.since(now).max(0);
             clock::monotonic() + Duration::from_nanos(wait.unsigned_abs())
         });
         let is_blocked = self.pipeline.is_blocked();
@@ -144,7 +147,7 @@ impl EngineThread {
     }
 
     fn take_events(&mut self, first: Event) {
-        let now = clock::now();
+        let now = self.day.now();
         self.pipeline.event(first, now);
         for _ in 1..EVENTS_PER_TURN {
             match self.events.try_recv() {

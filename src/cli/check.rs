@@ -11,6 +11,7 @@ use crate::inputs::{file, journald, syslog};
 use crate::outputs;
 use crate::outputs::alerts::AlertOptions;
 use crate::outputs::destination::{Auth, Destination, HttpOptions, OutputOptions, SyslogOptions};
+use crate::outputs::nats::{NatsAuth, NatsOptions};
 use crate::outputs::tls::client_config;
 use crate::store::{Status, StoreError};
 use crate::units::{show_bytes, show_count, write_size};
@@ -330,7 +331,26 @@ fn check_output(output: &OutputOptions, findings: &mut Findings) {
             Ok(()) => findings.note(Verdict::Fine, &what, format!("{host}:{port}, nothing was sent")),
             Err(error) => findings.note(Verdict::Failed, &what, error.to_string()),
         },
+        Destination::Nats(options) => check_nats(&what, options, findings),
         Destination::Alert(options) => check_alert(&what, options, findings),
+    }
+}
+
+fn check_nats(what: &str, options: &NatsOptions, findings: &mut Findings) {
+    let file = match &options.auth {
+        NatsAuth::TokenFile(path) | NatsAuth::Credentials(path) => Some(path),
+        NatsAuth::None | NatsAuth::Token(_) | NatsAuth::User { .. } => None,
+    };
+    let before = findings.failures;
+    if let Err(error) = client_config(&options.tls) {
+        findings.note(Verdict::Failed, what, error.to_string());
+    }
+    if let Some((path, Err(error))) = file.map(|path| (path, fs::read_to_string(path))) {
+        findings.note(Verdict::Failed, what, format!("cannot read {}: {}", path.display(), plain(&error)));
+    }
+    if findings.failures == before && !findings.sends {
+        let servers: Vec<String> = options.urls.iter().map(ToString::to_string).collect();
+        findings.note(Verdict::Fine, what, format!("{}, nothing was sent", servers.join(", ")));
     }
 }
 

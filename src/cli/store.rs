@@ -1,7 +1,10 @@
 //! `squelch store status|export|dead-letters|replay-dead-letters`: a look into the store, beside the agent or without one.
 
+use super::check::tell_mistakes;
+use super::config::ConfigFile;
 use super::error::{Exit, Failure};
 use crate::clock;
+use crate::config;
 use crate::outputs::stats::AccountingRecord;
 use crate::outputs::timestamp::rfc3339;
 use crate::store::{self, Cursor, Dropped, OutputStatus, Reader, RecordKind, Remedy, Status, StoreError};
@@ -23,9 +26,24 @@ pub struct StoreArguments {
 /// Which store.
 #[derive(Clone, Debug, Args)]
 pub struct Place {
-    /// The state directory of the agent
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/squelch")]
-    pub directory: PathBuf,
+    /// The configuration of the agent: its `state_dir` is where the store is.
+    #[command(flatten)]
+    pub file: ConfigFile,
+    /// The state directory of the agent; without it, the one that the configuration names
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    pub directory: Option<PathBuf>,
+}
+
+impl Place {
+    /// The state directory; an exit code when the configuration has mistakes, which were told.
+    fn directory(&self) -> Result<PathBuf, Exit> {
+        match &self.directory {
+            Some(directory) => Ok(directory.clone()),
+            None => {
+                config::load(self.file.config.as_deref()).map(|loaded| loaded.config.store.directory).map_err(|mistakes| tell_mistakes(&mistakes))
+            }
+        }
+    }
 }
 
 /// What to do with the store.
@@ -46,7 +64,7 @@ pub enum StoreCommand {
         #[command(flatten)]
         place: Place,
         /// Read this file instead, for example a squelch.db.corrupt-*
-        #[arg(long, value_name = "FILE", conflicts_with_all = ["directory", "output"])]
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["directory", "config", "output"])]
         file: Option<PathBuf>,
         /// Only what this output has yet to take
         #[arg(long, value_name = "NAME")]
@@ -77,6 +95,14 @@ pub enum StoreCommand {
     },
 }
 
+impl StoreCommand {
+    const fn place(&self) -> &Place {
+        let (Self::Status { place, .. } | Self::Export { place, .. } | Self::DeadLetters { place, .. } | Self::ReplayDeadLetters { place, .. }) =
+            self;
+        place
+    }
+}
+
 /// Forms of the status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -91,32 +117,39 @@ pub enum Format {
 /// # Errors
 /// The store or `out` cannot be used, in words for people.
 pub fn run(arguments: &StoreArguments, out: &mut impl Write) -> Result<Exit, Failure> {
+    if let StoreCommand::Export { file: Some(file), .. } = &arguments.command {
+        return export(Reader::open_file(file).map_err(told)?, Cursor::default(), out);
+    }
+    let directory = match arguments.command.place().directory() {
+        Ok(directory) => directory,
+        Err(exit) => return Ok(exit),
+    };
     match &arguments.command {
-        StoreCommand::Status { place, output } => {
-            let status = Status::read(&place.directory).map_err(told)?;
+        StoreCommand::Status { output, .. } => {
+            let status = Status::read(&directory).map_err(told)?;
             let text = if *output == Format::Json { status_json(&status) } else { status_text(&status, clock::now()) };
             written(out.write_all(text.as_bytes()))
         }
-        StoreCommand::Export { place, file, output } => {
-            let reader = file.as_ref().map_or_else(|| Reader::open(&place.directory), |file| Reader::open_file(file)).map_err(told)?;
+        StoreCommand::Export { output, .. } => {
+            let reader = Reader::open(&directory).map_err(told)?;
             let Some(name) = output else { return export(reader, Cursor::default(), out) };
-            let status = Status::read(&place.directory).map_err(told)?;
+            let status = Status::read(&directory).map_err(told)?;
             let cursor = status.outputs.iter().find(|known| known.name == *name).and_then(|known| known.cursor);
             let known = || status.outputs.iter().map(|known| known.name.as_str()).collect::<Vec<_>>().join(", ");
             let cursor = cursor.ok_or_else(|| told(StoreError::NoOutput { name: name.clone(), known: known() }))?;
             export(reader.for_output(name), cursor, out)
         }
-        StoreCommand::DeadLetters { place, output, json } => {
+        StoreCommand::DeadLetters { output, json, .. } => {
             let mut result = Ok(());
-            store::dead_letters(&place.directory, output.as_deref(), |letter| {
+            store::dead_letters(&directory, output.as_deref(), |letter| {
                 result = write_letter(&letter, *json, out);
                 result.is_ok()
             })
             .map_err(told)?;
             written(result)
         }
-        StoreCommand::ReplayDeadLetters { place, output } => {
-            let count = store::replay_dead_letters(&place.directory, output, clock::now()).map_err(told)?;
+        StoreCommand::ReplayDeadLetters { output, .. } => {
+            let count = store::replay_dead_letters(&directory, output, clock::now()).map_err(told)?;
             written(writeln!(out, "{} put back into the queue of {output}", counted(count, "record", "records")))
         }
     }
@@ -210,14 +243,15 @@ struct DroppedRecord {
     summary: u64,
     burst: u64,
     storm: u64,
+    absorbed: u64,
     samples: u64,
     lines_inside: u64,
 }
 
 impl DroppedRecord {
     const fn new(dropped: &Dropped) -> Self {
-        let [line, summary, burst, storm] = dropped.records;
-        Self { line, summary, burst, storm, samples: dropped.samples, lines_inside: dropped.lines }
+        let [line, summary, burst, storm, absorbed] = dropped.records;
+        Self { line, summary, burst, storm, absorbed, samples: dropped.samples, lines_inside: dropped.lines }
     }
 }
 
@@ -348,7 +382,7 @@ fn told(error: StoreError) -> Failure {
     };
     let failure = Failure::new(exit, error.to_string());
     match error {
-        StoreError::Missing(_) => failure.hint("--directory names the state directory; the agent makes the store when it starts"),
+        StoreError::Missing(_) => failure.hint("--config or --directory says where the agent keeps it; the agent makes the store when it starts"),
         StoreError::Corrupt(_) => failure.hint("the agent sets it aside and begins a new one when it starts"),
         _ if error.remedy() == Remedy::Retry => failure.hint("try again"),
         _ => failure,

@@ -16,8 +16,16 @@ pub const STOP_WITHIN: Duration = Duration::from_secs(20);
 /// How often the files behind the configuration are looked at, unless the file says otherwise.
 pub const RELOAD_EVERY: Duration = Duration::from_secs(5);
 
+/// How long the counter of a new fingerprint stays at zero, unless the file says otherwise: the usual scrape interval.
+pub const SCRAPE_INTERVAL: Duration = Duration::from_secs(15);
+/// Fingerprints with a counter of their own, unless the file says otherwise: 50 on each of 1,000 nodes are 50,000 series, which one Prometheus
+/// takes easily.
+pub const FINGERPRINTS_MAX: usize = 50;
+/// The most of them that the file may ask for: as many as are remembered for it, at some 100 bytes each.
+pub const FINGERPRINTS_LIMIT: usize = 1024;
+
 /// Everything that `squelch run` needs to know.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// The file it came from; `None` = the defaults.
     pub path: Option<PathBuf>,
@@ -71,7 +79,7 @@ impl Input {
 }
 
 /// Metrics, health and our own log.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Telemetry {
     /// `/metrics`, `/livez`, `/readyz`; `None` = not served.
     pub listen: Option<SocketAddr>,
@@ -79,6 +87,12 @@ pub struct Telemetry {
     pub api_listen: Option<SocketAddr>,
     /// Needed for `/api/v1/*` when that is not on loopback.
     pub api_token: Option<SecretString>,
+    /// Names beside the node's by which we may be asked (`Host`).
+    pub hosts: Vec<String>,
+    /// The longest interval of all scrapers: so long the counter of a new fingerprint stays at zero.
+    pub scrape_interval: Duration,
+    /// Fingerprints with a counter of their own.
+    pub fingerprints_max: usize,
     /// Own log: filter in env-filter syntax.
     pub log_filter: String,
     /// Own log as JSON.
@@ -91,6 +105,9 @@ impl Default for Telemetry {
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 9977))),
             api_listen: Some(SocketAddr::from(([127, 0, 0, 1], 9978))),
             api_token: None,
+            hosts: Vec::new(),
+            scrape_interval: SCRAPE_INTERVAL,
+            fingerprints_max: FINGERPRINTS_MAX,
             log_filter: "info".into(),
             log_json: false,
         }

@@ -34,7 +34,7 @@ mod telemetry;
 mod tests;
 mod values;
 
-pub use checked::{COMMIT_EVERY, Config, Input, RELOAD_EVERY, STOP_WITHIN, Telemetry};
+pub use checked::{COMMIT_EVERY, Config, FINGERPRINTS_LIMIT, FINGERPRINTS_MAX, Input, RELOAD_EVERY, SCRAPE_INTERVAL, STOP_WITHIN, Telemetry};
 pub use mistakes::{Mistake, Mistakes};
 pub use places::CONFIG_VARIABLE;
 pub use schema::json_schema;
@@ -53,7 +53,7 @@ pub const DEFAULT_FILE: &str = include_str!("default.toml");
 const FILE_BYTES_MAX: usize = 1 << 20;
 
 /// A configuration without mistakes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Loaded {
     /// What it says.
     pub config: Config,

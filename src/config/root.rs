@@ -170,7 +170,7 @@ fn check_outputs(context: &Context<'_>, outputs: &[Placed<OutputOptions>]) {
         let (place, what) = match &output.destination {
             Destination::Stdout => (PathBuf::from("-"), "standard output".to_owned()),
             Destination::File(file) => (file.path.clone(), file.path.display().to_string()),
-            Destination::Http(_) | Destination::Log(_) | Destination::Syslog(_) | Destination::Alert(_) => continue,
+            Destination::Http(_) | Destination::Log(_) | Destination::Syslog(_) | Destination::Nats(_) | Destination::Alert(_) => continue,
         };
         if let Some(first) = seen.insert(place, path) {
             context.mistake(span.clone(), path, format!("writes to {what}, and so does [{first}]; delete one of them, or give it another place"));
@@ -199,7 +199,9 @@ fn connect(config: &mut Config) {
     let mut own_paths = vec![config.store.directory.clone()];
     own_paths.extend(config.outputs.iter().filter_map(|output| match &output.destination {
         Destination::File(file) => Some(file.path.clone()),
-        Destination::Stdout | Destination::Http(_) | Destination::Log(_) | Destination::Syslog(_) | Destination::Alert(_) => None,
+        Destination::Stdout | Destination::Http(_) | Destination::Log(_) | Destination::Syslog(_) | Destination::Nats(_) | Destination::Alert(_) => {
+            None
+        }
     }));
     // Rotated files of an output are its name with an ending.
     let rotated: Vec<String> = own_paths[1..].iter().map(|path| globset::escape(&path.to_string_lossy()) + ".*").collect();

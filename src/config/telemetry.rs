@@ -1,9 +1,14 @@
 //! `[telemetry]` and `[log]`: what squelch says about itself.
 
-use super::checked::Telemetry;
+use super::checked::{FINGERPRINTS_LIMIT, Telemetry};
 use super::key::text_literal;
 use super::reader::Section;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Nobody scrapes more often, and a message that is looked at each five minutes tells of no storm.
+const SCRAPE_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(300);
 
 /// The variable that sets the filter of our own log for one start, whatever the file says.
 pub(super) const FILTER_VARIABLE: &str = "SQUELCH_LOG";
@@ -31,7 +36,14 @@ pub(super) fn read(section: &mut Section<'_>) -> Telemetry {
             format!("{api} is reachable from other machines and the API shows what logs say; set `api_token`, or listen on 127.0.0.1:{}", api.port()),
         );
     }
-    Telemetry { listen, api_listen, api_token, ..defaults }
+    let host = |text: &str| match text.is_empty() || text.contains(|c: char| c == '/' || c == ':' || c.is_whitespace()) {
+        true => Err(format!("{} is no name of a host; write it without scheme and port, like \"node-7.example.net\"", text_literal(text))),
+        false => Ok(()),
+    };
+    let hosts = section.texts("hosts", &defaults.hosts, "node-7.example.net", host).into_iter().map(|host| host.value).collect();
+    let scrape_interval = section.duration("scrape_interval", defaults.scrape_interval, SCRAPE_INTERVALS);
+    let fingerprints_max = section.count("fingerprints_max", defaults.fingerprints_max as u64, 0..=FINGERPRINTS_LIMIT as u64) as usize;
+    Telemetry { listen, api_listen, api_token, hosts, scrape_interval, fingerprints_max, ..defaults }
 }
 
 /// Reads `[log]`.

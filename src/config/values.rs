@@ -193,9 +193,16 @@ impl<'s> Section<'s> {
         self.read(key, Kind::Choice(words), Need::Default(default), parse, show).unwrap_or(default)
     }
 
-    /// One of a few words that must be there; its index.
-    pub fn required_choice(&mut self, key: &'static str, words: &'static [&'static str]) -> Option<usize> {
-        self.read(key, Kind::Choice(words), Need::Required, |raw| word_of(raw, words), |at| text_literal(words.get(*at).copied().unwrap_or_default()))
+    /// One of a few words that must be there; its index. `absent`: words that people may expect here, and what they are told.
+    pub fn required_choice(&mut self, key: &'static str, words: &'static [&'static str], absent: &[(&str, &str)]) -> Option<usize> {
+        let parse = |raw| match &raw {
+            Raw::Text { text, .. } => match absent.iter().find(|(word, _)| *word == text.text) {
+                Some((_, advice)) => Err((*advice).to_owned()),
+                None => word_of(raw, words),
+            },
+            _ => Ok(None),
+        };
+        self.read(key, Kind::Choice(words), Need::Required, parse, |at| text_literal(words.get(*at).copied().unwrap_or_default()))
     }
 
     /// A text that `check` accepts and turns into something.

@@ -31,8 +31,6 @@ pub struct Options {
     pub batch_records_max: usize,
     /// Bytes per second, averaged over a second; 0 = no limit.
     pub bytes_per_second_max: u64,
-    /// Requests on their way at the same time. One for now, whatever is set: order is kept, and the cursor is a single place.
-    pub concurrency: usize,
     /// After a start, old batches wait a random part of this, so that a fleet that restarts does not come at once; alerts a tenth of it.
     pub start_spread: Duration,
 }
@@ -53,7 +51,6 @@ impl Default for Options {
             batch_bytes_max: 1 << 20,
             batch_records_max: 1000,
             bytes_per_second_max: 0,
-            concurrency: 1,
             start_spread: Duration::from_secs(10),
         }
     }

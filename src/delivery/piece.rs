@@ -10,13 +10,15 @@ use std::sync::Arc;
 pub(super) struct Load {
     records: crate::store::Records,
     uids: Vec<Box<str>>,
+    /// What the encoder noted of each, from the whole batch.
+    marks: Vec<u32>,
     /// For each record: the cursor of who is done with it and all before it.
     after: Vec<Cursor>,
 }
 
 impl Load {
-    /// Takes the records of a batch that are not done yet and that `takes` wants.
-    pub(super) fn add(&mut self, batch: &Batch, done: u32, mut takes: impl FnMut(&Record<'_>, &str) -> bool) {
+    /// Takes the records of a batch that are not done yet and that `takes` wants. `marks`: the encoder's, of all of them, or none.
+    pub(super) fn add(&mut self, batch: &Batch, done: u32, marks: &[u32], mut takes: impl FnMut(&Record<'_>, &str) -> bool) {
         for (at, record) in batch.records.iter().enumerate().skip(done as usize) {
             if record.json.is_empty() {
                 continue; // a full store dropped it
@@ -31,6 +33,7 @@ impl Load {
                 self.records.ndjson.push(b'\n');
                 self.records.close_record(record.kind);
                 self.uids.push(uid);
+                self.marks.push(marks.get(at).copied().unwrap_or(0));
                 self.after.push(Cursor { batch: batch.number, done: at as u32 + 1 });
             }
         }
@@ -69,6 +72,9 @@ impl Piece {
     }
     pub(super) fn records(&self) -> Vec<Record<'_>> {
         self.items.iter().filter_map(|&item| self.load.records.get(item as usize)).collect()
+    }
+    pub(super) fn marks(&self) -> Vec<u32> {
+        self.items.iter().map(|&item| self.load.marks[item as usize]).collect()
     }
     pub(super) fn uids(&self) -> impl Iterator<Item = &str> {
         self.items.iter().map(|&item| &*self.load.uids[item as usize])
@@ -147,8 +153,8 @@ mod tests {
     /// Records a to e in two batches; b is not wanted, a was done before.
     fn piece() -> Piece {
         let mut load = Load::default();
-        load.add(&batch(4, &["a", "b", "c"]), 1, |_, uid| uid != "b");
-        load.add(&batch(6, &["d", "e"]), 0, |_, uid| uid != "b");
+        load.add(&batch(4, &["a", "b", "c"]), 1, &[], |_, uid| uid != "b");
+        load.add(&batch(6, &["d", "e"]), 0, &[7, 8], |_, uid| uid != "b");
         load.into_piece(Some(cursor(7, 0))).unwrap()
     }
 
@@ -159,6 +165,7 @@ mod tests {
         let second = first.split_off(1);
         assert_eq!((uids(&first).as_str(), first.after), ("c", Some(cursor(4, 3))));
         assert_eq!((uids(&second).as_str(), second.after), ("d e", Some(cursor(7, 0))));
+        assert_eq!((first.marks(), second.marks()), (vec![0], vec![7, 8]), "marks stay with their records");
     }
 
     #[test]

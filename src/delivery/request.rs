@@ -1,8 +1,10 @@
 //! What an output is made of: an [`Encoder`] (records to bytes, pure) and a [`Sender`] (bytes to a receiver). Everything else is shared.
 
 use super::outcome::Outcome;
-use crate::store::Record;
+use crate::store::{BatchNumber, Record, Records};
+use memchr::memmem;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::future::Future;
 use tokio::time::Instant;
 
@@ -12,6 +14,18 @@ pub trait Encoder: Send {
     fn content_type(&self) -> &'static str;
     /// Appends the body for `records` to `out`.
     fn encode(&mut self, records: &[Record<'_>], out: &mut Vec<u8>);
+    /// Where the bytes of a record depend on those beside it: a number for each record of a batch, given back with the record in
+    /// [`encode_marked`](Self::encode_marked). Asked with the whole batch, also with what is delivered already or goes elsewhere: batches never
+    /// change, so a record has the same number in every resend, in whatever request and after a crash. Most need none.
+    fn marks(&self, batch: BatchNumber, records: &Records) -> Vec<u32> {
+        let _ = (batch, records);
+        Vec::new()
+    }
+    /// The same as [`encode`](Self::encode), with the mark of each record.
+    fn encode_marked(&mut self, records: &[Record<'_>], marks: &[u32], out: &mut Vec<u8>) {
+        let _ = marks;
+        self.encode(records, out);
+    }
 }
 
 /// One request, ready to go.
@@ -74,11 +88,24 @@ pub fn idempotency_key<'a>(uids: impl Iterator<Item = &'a str>) -> String {
 
 /// The id of a record: its `log.record.uid`.
 #[must_use]
-pub fn record_uid(json: &[u8]) -> Option<std::borrow::Cow<'_, str>> {
+pub fn record_uid(json: &[u8]) -> Option<Cow<'_, str>> {
+    // Records of ours have it behind all objects that hold names of others, and a quote inside a text is escaped: the last one is it. Reading
+    // the whole record takes longer than sending it.
+    const KEY: &[u8] = b"\"log.record.uid\":\"";
+    let found = memmem::rfind(json, KEY).and_then(|at| {
+        let rest = &json[at + KEY.len()..];
+        let uid = &rest[..memchr::memchr(b'"', rest)?];
+        uid.iter().all(u8::is_ascii_alphanumeric).then(|| std::str::from_utf8(uid).ok())?
+    });
+    found.map_or_else(|| read_uid(json), |uid| Some(Cow::Borrowed(uid)))
+}
+
+/// The same for records that are laid out otherwise.
+fn read_uid(json: &[u8]) -> Option<Cow<'_, str>> {
     #[derive(serde::Deserialize)]
     struct Head<'a> {
         #[serde(rename = "log.record.uid", borrow)]
-        uid: std::borrow::Cow<'a, str>,
+        uid: Cow<'a, str>,
     }
     serde_json::from_slice::<Head<'_>>(json).ok().map(|head| head.uid)
 }

@@ -22,7 +22,7 @@ use crate::occurrence::Occurrence;
 use crate::record::{Class, ClassSource, FingerprintIndex, Place, Severity, StreamId};
 use crate::scan::{Scanner, Word};
 use crate::secrets;
-use crate::storm::{Burst, Diagnosed, StormEvent, StormReport, StormsState};
+use crate::storm::{Burst, Diagnosed, Origin, StormEvent, StormReport, StormsState};
 use crate::time::UnixNanos;
 use crate::working_time::{GlobalClock, StreamClock};
 use fingerprints::{Fingerprints, Slot};
@@ -40,13 +40,15 @@ pub trait Sink {
     fn forward(&mut self, record: &Forwarded<'_>);
     /// A window closed.
     fn summary(&mut self, summary: &Summary);
+    /// A record went into a window; told with [`Options::tells_absorbed`] only. The summary of the window counts it, nobody else may.
+    fn absorbed(&mut self, _record: &Forwarded<'_>) {}
     /// A storm began, goes on, or is over. `absorbed`: its records that went into windows so far, whether these have closed or not.
     fn storm(&mut self, event: &StormEvent, absorbed: u64);
     /// A burst is over: for information only.
     fn burst(&mut self, _burst: &Burst) {}
 }
 
-/// A record that passes, byte for byte.
+/// A record that passes (or, where a sink asks for them, is absorbed), byte for byte.
 #[derive(Clone, Copy, Debug)]
 pub struct Forwarded<'a> {
     /// The bytes as they came in, line ends included (the last line of an input may have none).
@@ -257,6 +259,8 @@ impl Engine {
             let shared = &mut self.streams[last];
             shared.label = OTHER_STREAMS.into();
             shared.is_instance = false;
+            // Some of them are of this one, others of another: they agree on nothing.
+            self.storms.set_origin(StreamId(last as u32), Some(Origin::default()));
             return StreamId(last as u32);
         }
         let stream = Stream {
@@ -272,10 +276,19 @@ impl Engine {
         };
         if let Some(index) = self.retired.pop() {
             self.streams[index as usize] = stream;
+            self.storms.set_origin(StreamId(index), None);
             return StreamId(index);
         }
         self.streams.push(stream);
         StreamId((self.streams.len() - 1) as u32)
+    }
+
+    /// Whose lines a stream has (namespace, workload ...): what storms are told with. The stream that stands for several is nobody's.
+    pub fn set_origin(&mut self, stream: StreamId, origin: Origin) {
+        let is_shared = self.streams.get(stream.0 as usize).is_none_or(|stream| &*stream.label == OTHER_STREAMS);
+        if !is_shared {
+            self.storms.set_origin(stream, Some(origin));
+        }
     }
 
     /// Nothing more comes from a stream: what it holds becomes output, its windows close, and its id goes to a stream that is opened later.
@@ -530,6 +543,9 @@ impl Engine {
         if let Some(index) = self.streams[stream].absorbs_rest_of
             && self.collapse.absorb_rest(index, StreamId(stream as u32), bytes)
         {
+            if self.options.tells_absorbed {
+                sink.absorbed(&self.piece(stream, arrival, place, bytes, 1));
+            }
             return;
         }
         // A head that waits for continuation lines has waited long enough: its rest must not come before it.
@@ -541,9 +557,14 @@ impl Engine {
     fn pass_through(&mut self, stream: usize, arrival: UnixNanos, place: Place, raw: &[u8], lines: u32, sink: &mut dyn Sink) {
         self.accounting.forwarded += u64::from(lines);
         self.accounting.bytes_forwarded += raw.len() as u64;
+        sink.forward(&self.piece(stream, arrival, place, raw, lines));
+    }
+
+    /// Bytes that are no record of their own.
+    fn piece<'a>(&self, stream: usize, arrival: UnixNanos, place: Place, raw: &'a [u8], lines: u32) -> Forwarded<'a> {
         let working = self.streams[stream].clock.last().unwrap_or(arrival);
         let stream = StreamId(stream as u32);
-        sink.forward(&Forwarded { raw, stream, place, arrival, working, event: None, lines, fingerprint: None, would_absorb: false, fields: &[] });
+        Forwarded { raw, stream, place, arrival, working, event: None, lines, fingerprint: None, would_absorb: false, fields: &[] }
     }
 
     /// The lane of the line that was just scanned.
@@ -883,19 +904,23 @@ impl Engine {
         } else {
             collapse.offer(&occurrence, &mut |closed| emit(accounting, sink, closed))
         };
-        if verdict == Verdict::Absorb {
+        let is_absorbed = verdict == Verdict::Absorb;
+        if is_absorbed {
             storms.note_absorbed(index);
-            return true;
+            if !options.tells_absorbed {
+                return true;
+            }
+        } else {
+            accounting.forwarded += lines;
+            accounting.bytes_forwarded += text.raw.len() as u64;
         }
-        accounting.forwarded += lines;
-        accounting.bytes_forwarded += text.raw.len() as u64;
         let mut fields = Fields::default();
         fields.push("log.logger", value(shape.logger));
         fields.push("thread.name", thread);
         fields.push("process.pid", pid);
         fields.push("host.name", value(shape.host));
         fields.push("squelch.instance", value(shape.instance));
-        sink.forward(&Forwarded {
+        let record = Forwarded {
             raw: text.raw,
             stream: occurrence.stream,
             place: text.place,
@@ -906,8 +931,13 @@ impl Engine {
             fingerprint: Some(occurrence.fingerprint),
             would_absorb: verdict == Verdict::WouldAbsorb,
             fields: fields.as_slice(),
-        });
-        false
+        };
+        if is_absorbed {
+            sink.absorbed(&record);
+        } else {
+            sink.forward(&record);
+        }
+        is_absorbed
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Options {
     pub rules: Option<Arc<RuleSet>>,
     /// Keeps totals per fingerprint for `report`.
     pub totals: bool,
+    /// Tells the sink of records that are absorbed, too ([`Sink::absorbed`](super::Sink::absorbed)): for an archive of what was collapsed.
+    pub tells_absorbed: bool,
     /// Watches for storms and diagnoses retry policies.
     pub storms: bool,
     /// Hash of the node's name, part of storm ids; 0 where there is one node only.
@@ -87,6 +89,7 @@ impl Default for Options {
             drop: Vec::new(),
             rules: None,
             totals: false,
+            tells_absorbed: false,
             storms: true,
             node: 0,
             started_in_the_middle: None,

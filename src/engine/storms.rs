@@ -5,8 +5,8 @@ use super::{Accounting, Options, Sink, emit};
 use crate::collapse::Collapse;
 use crate::fingerprint::Fingerprint;
 use crate::occurrence::Occurrence;
-use crate::record::FingerprintIndex;
-use crate::storm::{Diagnosed, FingerprintState, StormEvent, StormOptions, StormReport, Storms, StormsState};
+use crate::record::{FingerprintIndex, StreamId};
+use crate::storm::{Diagnosed, FingerprintState, Origin, StormEvent, StormOptions, StormReport, Storms, StormsState};
 use crate::time::{SECOND, UnixNanos};
 use std::sync::Arc;
 
@@ -116,6 +116,13 @@ impl StormStage {
         self.risen.retain(|risen| risen.index != index);
         if let Some(looked_at) = self.looked_at.get_mut(index.0 as usize) {
             *looked_at = i64::MIN;
+        }
+    }
+
+    /// See [`Storms::set_origin`].
+    pub(super) fn set_origin(&mut self, stream: StreamId, origin: Option<Origin>) {
+        if let Some(storms) = &mut self.storms {
+            storms.set_origin(stream, origin);
         }
     }
 

@@ -1,5 +1,6 @@
 //! What an HTTP answer, or none, means for delivery. Pure, but for the date that `Retry-After` may be.
 
+use super::resolver::ResolveError;
 use crate::delivery::outcome::words;
 use crate::delivery::{Outcome, Unreachable};
 use crate::time::UnixNanos;
@@ -42,6 +43,23 @@ pub fn by_status(answer: &Answer) -> Outcome {
     }
 }
 
+/// The same where no answer is ever a page for people: a 200 with one comes from a login page on the way, or from another service at that URL,
+/// and nothing was taken.
+#[must_use]
+pub fn by_status_but_no_page(answer: &Answer) -> Outcome {
+    match by_status(answer) {
+        Outcome::Delivered { .. } if is_page(&answer.body) => {
+            Outcome::Unreachable { kind: Unreachable::Garbage, words: "a web page answered; is the url right, is there a login on the way?".into() }
+        }
+        outcome => outcome,
+    }
+}
+
+fn is_page(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start();
+    [&b"<!doctype html"[..], b"<html"].iter().any(|start| body.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start)))
+}
+
 /// `Retry-After`: seconds, or a date.
 #[must_use]
 pub fn retry_after(value: &str, now: UnixNanos) -> Option<Duration> {
@@ -62,8 +80,8 @@ pub fn of_error(error: &(dyn StdError + 'static), is_connect: bool, is_timeout: 
     let mut next = Some(error);
     while let Some(this) = next {
         deepest = this;
-        if this.to_string() == "dns error" {
-            kind = Some(Unreachable::Name);
+        if let Some(name) = this.downcast_ref::<ResolveError>() {
+            (kind, said) = (Some(Unreachable::Name), Some(words(name.to_string().as_bytes())));
         }
         if let Some(tls) = this.downcast_ref::<rustls::Error>() {
             (kind, said) = (Some(Unreachable::Tls), Some(tls_words(tls)));
@@ -143,6 +161,18 @@ mod tests {
     }
 
     #[test]
+    fn a_page_for_people_is_no_yes() {
+        let outcome = |status, body: &str| by_status_but_no_page(&Answer { status, body: body.as_bytes().to_vec(), ..Answer::default() });
+        for page in ["<!DOCTYPE html><title>Log in</title>", "\u{feff}\n <HTML lang=en>"] {
+            assert!(matches!(outcome(200, page), Outcome::Unreachable { kind: Unreachable::Garbage, .. }), "{page}");
+            assert!(matches!(outcome(503, page), Outcome::Busy { .. }), "{page}");
+        }
+        for fine in ["", "ok", "{}", "<ok/>", "<ht"] {
+            assert_eq!(outcome(200, fine), Outcome::Delivered { status: 200 }, "{fine}");
+        }
+    }
+
+    #[test]
     fn retry_after_is_seconds_or_a_date() {
         let noon = UnixNanos(1_795_608_000_000_000_000); // 2026-11-25T12:00:00Z
         assert_eq!(retry_after(" 120 ", noon), Some(Duration::from_secs(120)));
@@ -159,6 +189,13 @@ mod tests {
         let wrapped = io::Error::other(io::Error::new(ErrorKind::InvalidData, tls));
         let Outcome::Unreachable { kind, words } = of_error(&wrapped, true, false) else { panic!("no answer came") };
         assert_eq!((kind, words.as_str()), (Unreachable::Tls, "TLS: invalid peer certificate: Expired"));
+    }
+
+    #[test]
+    fn a_name_without_address_is_told_as_that() {
+        let error = ResolveError { name: "logs".into(), reason: "nobody knows".into() };
+        let outcome = of_error(&io::Error::other(error), true, true);
+        assert_eq!(outcome, Outcome::Unreachable { kind: Unreachable::Name, words: "no address for logs: nobody knows".into() });
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use crate::store::RecordKind;
 use secrecy::SecretString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where records go.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Destination {
     /// NDJSON to standard output.
     Stdout,
@@ -17,6 +18,8 @@ pub enum Destination {
     Log(LogOptions),
     /// Syslog over TCP or TLS.
     Syslog(SyslogOptions),
+    /// NATS JetStream.
+    Nats(super::nats::NatsOptions),
     /// Alerts, and nothing else.
     Alert(super::alerts::AlertOptions),
 }
@@ -24,7 +27,7 @@ pub enum Destination {
 /// Which records an output takes. Empty lists mean all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
-    /// Only these kinds.
+    /// Only these kinds. None named: all but [`RecordKind::Absorbed`].
     pub kinds: Vec<RecordKind>,
     /// Only these classes (`retry`, `failure` ...; `none` for records without one).
     pub classes: Vec<String>,
@@ -35,7 +38,7 @@ pub struct Route {
 }
 
 /// One output.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct OutputOptions {
     /// Its name in the configuration, in metrics and in the store.
     pub name: String,
@@ -69,7 +72,7 @@ impl FileOptions {
 }
 
 /// Settings of an output that speaks the protocol of a log store.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LogOptions {
     /// Where to and as whom; the URL without the path of the protocol.
     pub http: HttpOptions,
@@ -115,6 +118,8 @@ pub enum Protocol {
         index: String,
         /// The source type.
         sourcetype: String,
+        /// How long the indexer's acknowledgement is waited for; `None` to ask for none.
+        acknowledge_within: Option<Duration>,
     },
 }
 
@@ -134,7 +139,7 @@ pub struct SyslogOptions {
 }
 
 /// Settings of anything that speaks HTTP.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct HttpOptions {
     /// `http://` or `https://`.
     pub url: String,
@@ -170,14 +175,30 @@ pub enum Auth {
 /// TLS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsOptions {
+    /// Whom we trust where there is no `ca_file`.
+    pub roots: Roots,
     /// Trust these certificates (PEM) instead of the usual roots.
     pub ca_file: Option<PathBuf>,
     /// Our certificate (PEM).
     pub cert_file: Option<PathBuf>,
     /// Its key (PEM).
     pub key_file: Option<PathBuf>,
+    /// The name that the receiver's certificate must be for, where that is not the host that we connect to.
+    pub server_name: Option<String>,
+    /// Only TLS 1.3; else 1.2, too.
+    pub only_1_3: bool,
     /// Trusts anybody. Said loudly.
     pub insecure_skip_verify: bool,
+}
+
+/// The usual authorities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Roots {
+    /// Those of the platform, or, where it has none (an image without any), those that are compiled in.
+    #[default]
+    Platform,
+    /// Those that are compiled in: Mozilla's, as they were when squelch was built.
+    Bundled,
 }
 
 /// How bodies are compressed.

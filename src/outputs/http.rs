@@ -1,11 +1,16 @@
 //! Sends a body by HTTP POST, once, and says what came of it. Used by every output that speaks HTTP; [`by_status`] serves those that
 //! need to read no more than the status.
 //!
-//! Redirects are not followed. The proxy is the environment's. Answers are read up to [`ANSWER_BYTES_MAX`]. Certificates, keys and tokens
-//! in files are read again when the files change.
+//! Redirects are not followed. The proxy is the environment's (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, in lower case, too). HTTP/2 is
+//! spoken where TLS agrees on it. Answers are read up to [`ANSWER_BYTES_MAX`]. Certificates, keys and tokens in files are read again when the
+//! files change. Names are [`resolver`](super::resolver)'s.
+//!
+//! Every wait has an end: a name and a connection (the handshake of TLS and the CONNECT of a proxy included) within `connect_timeout`, all of it
+//! up to the last byte of the answer within `timeout`, or the last byte within [`REST_OF_ANSWER`] where the status says everything.
 
-use super::answer::{Answer, by_status, of_error, retry_after};
+use super::answer::{Answer, by_status, by_status_but_no_page, of_error, retry_after};
 use super::destination::{Auth, Compression, HttpOptions, TlsOptions};
+use super::resolver::Resolver;
 use super::tls;
 use crate::clock;
 use crate::delivery::task::local_trouble;
@@ -14,6 +19,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, Url};
+use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
@@ -64,10 +70,15 @@ pub struct HttpSender {
     compression: Compression,
     tls: TlsOptions,
     delivery: delivery::Options,
+    resolver: Resolver,
     client: Client,
-    /// State of the TLS files that the client was built from.
+    /// What the client was built from.
+    tls_config: ClientConfig,
+    /// State of the TLS files that this was made of.
     files: Vec<Option<Stamp>>,
     read_answer: Option<ReadAnswer>,
+    /// Whether a web page may be the answer of this receiver.
+    takes_pages: bool,
     /// A parameter of the URL that carries the idempotency key.
     key_parameter: Option<&'static str>,
     /// A URL as people may see it.
@@ -124,7 +135,11 @@ impl HttpSender {
         // They are in the header now; both calls only fail for URLs without host.
         let _ = url.set_username("");
         let _ = url.set_password(None);
-        let client = client(&tls, delivery)?;
+        let resolver = Resolver::new(delivery.connect_timeout);
+        // Before they are read: what changes meanwhile is read again.
+        let files = stamps(&tls);
+        let tls_config = tls::client_config(&tls)?;
+        let client = client(tls_config.clone(), delivery, &resolver)?;
         if tls.insecure_skip_verify {
             tracing::warn!("{shown}: insecure_skip_verify is set: whoever answers gets the records");
         }
@@ -134,11 +149,14 @@ impl HttpSender {
             headers: header_map(headers)?,
             auth,
             compression,
-            files: stamps(&tls),
+            files,
             tls,
             delivery: delivery.clone(),
+            resolver,
             client,
+            tls_config,
             read_answer,
+            takes_pages: true,
             key_parameter: None,
             show,
         })
@@ -150,7 +168,26 @@ impl HttpSender {
         Self { key_parameter: Some(name), ..self }
     }
 
+    /// This receiver has a protocol in which no answer is a web page: who answers with one is somebody else.
+    #[must_use]
+    pub fn without_pages(self) -> Self {
+        Self { takes_pages: false, ..self }
+    }
+
     async fn try_once(&mut self, request: &Request) -> Result<Outcome, Outcome> {
+        let answer = self.ask(request).await?;
+        Ok(match self.read_answer {
+            Some(read) => read(&answer, request.records),
+            None if self.takes_pages => by_status(&answer),
+            None => by_status_but_no_page(&answer),
+        })
+    }
+
+    /// Sends a request and gives the answer as it came, for protocols that ask more than one question.
+    ///
+    /// # Errors
+    /// What it means that none came.
+    pub(super) async fn ask(&mut self, request: &Request) -> Result<Answer, Outcome> {
         self.renew_client()?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(request.content_type));
@@ -187,10 +224,7 @@ impl HttpSender {
         let until = if self.read_answer.is_some() { deadline } else { deadline.min(clock::monotonic_in_tokio() + REST_OF_ANSWER) };
         let rest = tokio::time::timeout_at(until, read_body(&mut response, &mut answer.body)).await;
         answer.is_whole = matches!(rest, Ok(Ok(())));
-        Ok(match self.read_answer {
-            Some(read) => read(&answer, request.records),
-            None => by_status(&answer),
-        })
+        Ok(answer)
     }
 
     fn no_answer(&self) -> Outcome {
@@ -201,11 +235,21 @@ impl HttpSender {
     fn renew_client(&mut self) -> Result<(), Outcome> {
         let files = stamps(&self.tls);
         if files != self.files {
-            self.client = client(&self.tls, &self.delivery).map_err(local_trouble)?;
+            self.tls_config = tls::client_config(&self.tls).map_err(local_trouble)?;
+            self.client = client(self.tls_config.clone(), &self.delivery, &self.resolver).map_err(local_trouble)?;
             self.files = files;
             tracing::info!("{}: certificates changed, connecting with the new ones", self.target);
         }
         Ok(())
+    }
+
+    /// What stays silent is not asked again on the same connection. With HTTP/2 it would be: a request that is given up ends its stream alone,
+    /// and the next ones would go to a peer that may be long gone, for as long as the kernel believes in it.
+    fn hang_up(&mut self) {
+        match client(self.tls_config.clone(), &self.delivery, &self.resolver) {
+            Ok(client) => self.client = client,
+            Err(error) => tracing::debug!("{}: {error}; the connections at hand stay", self.target),
+        }
     }
 
     fn authorization(&mut self) -> Result<Option<HeaderValue>, Outcome> {
@@ -231,22 +275,27 @@ impl Sender for HttpSender {
         &self.target
     }
     async fn send(&mut self, request: &Request) -> Outcome {
-        self.try_once(request).await.unwrap_or_else(|outcome| outcome)
+        let outcome = self.try_once(request).await.unwrap_or_else(|outcome| outcome);
+        if let Outcome::Unreachable { kind: Unreachable::Timeout | Unreachable::Garbage, .. } = outcome {
+            self.hang_up();
+        }
+        outcome
     }
 }
 
-fn client(tls: &TlsOptions, delivery: &delivery::Options) -> Result<Client, HttpError> {
+fn client(tls: ClientConfig, delivery: &delivery::Options, resolver: &Resolver) -> Result<Client, HttpError> {
     let client = Client::builder()
-        .tls_backend_preconfigured(tls::client_config(tls)?)
+        .tls_backend_preconfigured(tls)
         .user_agent(concat!("squelch/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         // Retrying is the policy's business alone.
         .retry(reqwest::retry::never())
+        .dns_resolver(resolver.clone())
         .connect_timeout(delivery.connect_timeout)
         // Shorter than what load balancers allow, so that they do not close a connection under a request.
         .pool_idle_timeout(Duration::from_secs(30))
-        .pool_max_idle_per_host(delivery.concurrency.max(1))
+        .pool_max_idle_per_host(1)
         .tcp_keepalive(Duration::from_secs(30));
     Ok(client.build()?)
 }

@@ -5,18 +5,18 @@ use super::storm_record::{BurstRecord, StormRecord};
 use super::style::Style;
 use super::text::BATCH_BYTES;
 use super::timestamp::{push_rfc3339, rfc3339};
+use super::uid::record_uid;
 use super::writer::Writer;
 use super::{Output, StreamName, StreamNames, summary_line};
 use crate::collapse::summary::{Cause, CloseReason, Distinct, Summary};
 use crate::engine::{Engine, Forwarded, Sink};
-use crate::record::{ClassSource, Place, Severity, StreamId};
+use crate::record::{ClassSource, Severity, StreamId};
 use crate::storm::{Burst, StormEvent};
 use crate::time::{MILLI, UnixNanos};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer as _, V2Serializer};
-use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 
 /// NDJSON to standard output.
@@ -105,24 +105,30 @@ pub struct JsonEncoder {
 impl JsonEncoder {
     /// A record that passes.
     pub fn forward(&mut self, record: &Forwarded<'_>) {
+        self.line(record, false);
+    }
+
+    /// A record that was absorbed.
+    pub fn absorbed(&mut self, record: &Forwarded<'_>) {
+        self.line(record, true);
+    }
+
+    fn line(&mut self, record: &Forwarded<'_>, is_absorbed: bool) {
         let name = self.names.get_mut(record.stream);
         name.forwarded += 1;
-        let uid = if self.node.is_empty() {
-            record_uid(&[name.label.as_bytes(), &name.epoch.0.to_be_bytes(), &name.forwarded.to_be_bytes()])
-        } else {
-            let Place { origin, offset } = record.place;
-            record_uid(&[self.node.as_bytes(), name.label.as_bytes(), &origin.to_be_bytes(), &offset.to_be_bytes()])
-        };
+        // A pipe has no offsets that mean anything: there it is the sequence number.
+        let (origin, at) = if self.node.is_empty() { (name.epoch.0 as u64, name.forwarded) } else { (record.place.origin, record.place.offset) };
+        name.uid.set(&self.node, &name.label, origin, at);
         let text = record.raw.strip_suffix(b"\n").unwrap_or(record.raw);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
-        let body = String::from_utf8_lossy(text);
+        let body = text_of(text);
         let severity = record.fingerprint.map_or(Severity::Unknown, |fingerprint| fingerprint.severity);
         let id = record.fingerprint.map(|fingerprint| fingerprint.id().to_string());
         let mut attributes = Fields::default();
         let mut resource = name.resource_fields(&self.node);
         let mut instance = None;
         for (key, value) in record.fields {
-            let value = String::from_utf8_lossy(value);
+            let value = text_of(value);
             match *key {
                 "squelch.instance" => instance = Some(value),
                 key if key.starts_with("host.") || key.starts_with("k8s.") || key.starts_with("service.") || key.starts_with("container.") => {
@@ -151,13 +157,14 @@ impl JsonEncoder {
             body,
             attributes,
             resource,
-            uid: &uid,
+            uid: name.uid.text(),
             stream: &name.label,
             fingerprint: id.as_deref(),
             class: record.fingerprint.filter(|fingerprint| fingerprint.class.is_retry_like()).map(|fingerprint| fingerprint.class.as_str()),
             lines: (record.lines != 1).then_some(record.lines),
             instance,
             would_absorb: record.would_absorb,
+            is_absorbed,
         };
         push_line(&mut self.buffer, &line);
     }
@@ -166,7 +173,7 @@ impl JsonEncoder {
     pub fn storm(&mut self, event: &StormEvent, absorbed: u64) {
         let mut record = StormRecord::new(event, absorbed, self.now);
         if !self.node.is_empty() {
-            record.resource.0.push(("host.name", Cow::Borrowed(&self.node)));
+            record.resource.0.insert(0, ("host.name", Cow::Borrowed(&self.node)));
         }
         push_line(&mut self.buffer, &record);
     }
@@ -256,16 +263,9 @@ pub fn push_line(out: &mut Vec<u8>, record: &impl serde::Serialize) {
     out.push(b'\n');
 }
 
-/// 32 hex digits over the parts, each with its length before it so that no two lists of parts read alike.
-pub(super) fn record_uid(parts: &[&[u8]]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    let digest = hash.finalize();
-    let number = digest.iter().take(16).fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
-    format!("{number:032x}")
+/// The same as `from_utf8_lossy`, which looks at one sign after the other; nearly all logs are text.
+fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 fn severity_text(severity: Severity) -> Option<&'static str> {

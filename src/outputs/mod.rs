@@ -2,7 +2,8 @@
 //! and the thread that writes to standard output ([`writer`]).
 //!
 //! Encoding is pure (bytes into a buffer). Knows nothing of inputs. Of the pipe's files only [`writer`] does I/O; the agent's outputs
-//! ([`start()`]: [`stdout`], [`mod@file`], [`http`], [`tcp`]) send what is committed, under the policy of `delivery`, in the forms of [`encode`].
+//! ([`start()`]: [`stdout`], [`mod@file`], [`http`], [`tcp`], [`nats`]) send what is committed, under the policy of `delivery`, in the forms of [`encode`].
+//! Who connects finds addresses by [`resolver`].
 
 pub mod alerts;
 pub mod answer;
@@ -13,9 +14,13 @@ pub mod file;
 pub mod footer;
 pub mod http;
 pub mod json;
+pub mod nats;
 pub mod protocol;
+mod recent;
 pub mod record_json;
+pub mod resolver;
 pub mod route;
+pub mod splunk;
 mod start;
 pub mod stats;
 pub mod stdout;
@@ -27,6 +32,7 @@ pub mod tcp;
 pub mod text;
 pub mod timestamp;
 pub mod tls;
+pub mod uid;
 pub mod writer;
 
 pub use start::{Links, OutputError, send_test, start};
@@ -36,6 +42,7 @@ use crate::record::StreamId;
 use crate::time::UnixNanos;
 use record_json::Fields;
 use std::borrow::Cow;
+use uid::LineUid;
 
 /// A [`Sink`] with the few things a face needs beside records.
 pub trait Output: Sink {
@@ -68,6 +75,8 @@ pub struct StreamName {
     pub forwarded: u64,
     /// Where it comes from, by OpenTelemetry's names.
     pub resource: Vec<(Box<str>, Box<str>)>,
+    /// Makes the ids of its lines.
+    pub uid: LineUid,
 }
 
 impl StreamName {

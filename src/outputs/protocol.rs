@@ -10,13 +10,37 @@ use super::encode::otlp::{self, Otlp};
 use super::encode::splunk::{self, Splunk};
 use super::encode::victorialogs::{self, VictoriaLogs};
 use super::http::{HttpError, HttpSender, ReadAnswer};
-use crate::delivery::{self, Encoder};
+use super::splunk::SplunkSender;
+use crate::delivery::{self, Encoder, Outcome, Request, Sender};
+
+/// The sender of a protocol.
+pub enum LogSender {
+    /// One question, one answer.
+    Http(Box<HttpSender>),
+    /// Splunk with acknowledgements.
+    Splunk(Box<SplunkSender>),
+}
+
+impl Sender for LogSender {
+    fn target(&self) -> &str {
+        match self {
+            Self::Http(sender) => sender.target(),
+            Self::Splunk(sender) => sender.target(),
+        }
+    }
+    async fn send(&mut self, request: &Request) -> Outcome {
+        match self {
+            Self::Http(sender) => sender.send(request).await,
+            Self::Splunk(sender) => sender.send(request).await,
+        }
+    }
+}
 
 /// The encoder and the sender of an output. Connects nowhere.
 ///
 /// # Errors
 /// When the options make no sender.
-pub fn parts(options: LogOptions, delivery: &delivery::Options) -> Result<(Box<dyn Encoder>, HttpSender), HttpError> {
+pub fn parts(options: LogOptions, delivery: &delivery::Options) -> Result<(Box<dyn Encoder>, LogSender), HttpError> {
     let LogOptions { mut http, protocol } = options;
     http.url = url(&protocol, &http.url);
     let read_answer: Option<ReadAnswer> = match protocol {
@@ -25,10 +49,12 @@ pub fn parts(options: LogOptions, delivery: &delivery::Options) -> Result<(Box<d
         Protocol::Splunk { .. } => Some(splunk::read_answer),
         Protocol::Loki(_) | Protocol::VictoriaLogs { .. } | Protocol::ClickHouse { .. } | Protocol::Datadog { .. } => None,
     };
-    let mut sender = HttpSender::new(http, delivery, read_answer)?;
-    if let Protocol::ClickHouse { .. } = protocol {
-        sender = sender.with_key_parameter(clickhouse::KEY_PARAMETER);
-    }
+    let http_sender = |http| Ok::<_, HttpError>(HttpSender::new(http, delivery, read_answer)?.without_pages());
+    let sender = match protocol {
+        Protocol::Splunk { acknowledge_within: Some(within), .. } => LogSender::Splunk(Box::new(SplunkSender::new(http, delivery, within)?)),
+        Protocol::ClickHouse { .. } => LogSender::Http(Box::new(http_sender(http)?.with_key_parameter(clickhouse::KEY_PARAMETER))),
+        _ => LogSender::Http(Box::new(http_sender(http)?)),
+    };
     let encoder: Box<dyn Encoder> = match protocol {
         Protocol::Loki(options) => Box::new(Loki::new(options)),
         Protocol::Elasticsearch { data_stream } => Box::new(Elasticsearch { data_stream }),
@@ -36,7 +62,7 @@ pub fn parts(options: LogOptions, delivery: &delivery::Options) -> Result<(Box<d
         Protocol::VictoriaLogs { .. } => Box::new(VictoriaLogs),
         Protocol::ClickHouse { .. } => Box::new(ClickHouse),
         Protocol::Datadog { tags } => Box::new(Datadog { tags }),
-        Protocol::Splunk { index, sourcetype } => Box::new(Splunk { index, sourcetype }),
+        Protocol::Splunk { index, sourcetype, .. } => Box::new(Splunk { index, sourcetype }),
     };
     Ok((encoder, sender))
 }
@@ -98,7 +124,7 @@ mod tests {
         );
         check(&Protocol::Datadog { tags: vec![] }, "https://http-intake.logs.datadoghq.eu", "https://http-intake.logs.datadoghq.eu/api/v2/logs");
         check(
-            &Protocol::Splunk { index: String::new(), sourcetype: String::new() },
+            &Protocol::Splunk { index: String::new(), sourcetype: String::new(), acknowledge_within: None },
             "https://splunk:8088/services/collector/event",
             "https://splunk:8088/services/collector/event",
         );

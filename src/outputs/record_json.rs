@@ -54,6 +54,9 @@ pub struct LineRecord<'a> {
     /// `observe` mode: it would have been absorbed.
     #[serde(rename = "squelch.would_absorb", skip_serializing_if = "std::ops::Not::not")]
     pub would_absorb: bool,
+    /// It was absorbed: a summary counts it. Written for outputs that ask for such records only.
+    #[serde(rename = "squelch.absorbed", skip_serializing_if = "std::ops::Not::not")]
+    pub is_absorbed: bool,
 }
 
 /// What a window left behind.

@@ -55,7 +55,8 @@ impl Router {
     /// Whether the output takes this record.
     #[must_use]
     pub fn takes(&self, record: &Record<'_>) -> bool {
-        if !self.kinds.is_empty() && !self.kinds.contains(&record.kind) {
+        let is_wanted = if self.kinds.is_empty() { record.kind != RecordKind::Absorbed } else { self.kinds.contains(&record.kind) };
+        if !is_wanted {
             return false;
         }
         if self.classes.is_empty() && self.severity_min == 0 && self.labels.is_empty() {
@@ -76,6 +77,13 @@ mod tests {
 
     const RECORD: &[u8] = br#"{"severity_number":13,"body":"a \"b\"","resource":{"k8s.namespace.name":"shop-eu"},"squelch.class":"retry"}"#;
     const BARE: &[u8] = br#"{"severity_number":0,"body":"x"}"#;
+
+    #[test]
+    fn absorbed_records_go_only_where_they_are_asked_for() {
+        let record = Record { kind: RecordKind::Absorbed, json: BARE };
+        let takes = |kinds| Router::new(&Route { kinds, ..Route::default() }).unwrap().takes(&record);
+        assert_eq!([takes(vec![]), takes(vec![RecordKind::Line]), takes(vec![RecordKind::Line, RecordKind::Absorbed])], [false, false, true]);
+    }
 
     fn check(route: Route, json: &[u8], expected: bool) {
         let takes = Router::new(&route).unwrap().takes(&Record { kind: RecordKind::Line, json });

@@ -2,10 +2,12 @@
 
 use super::alerts;
 use super::destination::{Destination, HttpOptions, LogOptions, OutputOptions, SyslogOptions};
+use super::encode::nats::Nats;
 use super::encode::syslog::Syslog;
 use super::file::FileSender;
 use super::http::{HttpError, HttpSender};
-use super::protocol;
+use super::nats::{NatsOptions, NatsSender};
+use super::protocol::{self, LogSender};
 use super::route::{RouteError, Router};
 use super::stdout::StreamSender;
 use super::tcp::TcpSender;
@@ -95,6 +97,10 @@ pub fn start(output: OutputOptions, links: Links) -> Result<JoinHandle<Ended>, O
             let (encoder, sender) = syslog_parts(name.clone(), options, &delivery)?;
             spawn(&name, delivery, router, encoder, sender, links, true)
         }
+        Destination::Nats(options) => {
+            let (encoder, sender) = nats_parts(name.clone(), options, &delivery)?;
+            spawn(&name, delivery, router, encoder, sender, links, true)
+        }
         Destination::Alert(options) => alerts::start(&name, options, delivery, router, links)?,
     })
 }
@@ -117,6 +123,10 @@ pub async fn send_test(output: OutputOptions) -> Result<(String, Outcome), Outpu
             let (encoder, sender) = syslog_parts(name, options, &delivery)?;
             send_one(encoder, sender).await
         }
+        Destination::Nats(options) => {
+            let (encoder, sender) = nats_parts(name, options, &delivery)?;
+            send_one(encoder, sender).await
+        }
         Destination::Alert(options) => alerts::send_test(name, options, &delivery).await?,
     })
 }
@@ -137,13 +147,19 @@ fn http_sender(output: String, options: HttpOptions, delivery: &delivery::Option
     HttpSender::new(options, delivery, None).map_err(|error| OutputError::Http { output, source: Box::new(error) })
 }
 
-fn log_parts(output: String, options: LogOptions, delivery: &delivery::Options) -> Result<(Box<dyn Encoder>, HttpSender), OutputError> {
+fn log_parts(output: String, options: LogOptions, delivery: &delivery::Options) -> Result<(Box<dyn Encoder>, LogSender), OutputError> {
     protocol::parts(options, delivery).map_err(|error| OutputError::Http { output, source: Box::new(error) })
 }
 
 fn syslog_parts(output: String, options: SyslogOptions, delivery: &delivery::Options) -> Result<(Syslog, TcpSender), OutputError> {
     let encoder = Syslog { facility: options.facility, message_bytes_max: options.message_bytes_max };
     let sender = TcpSender::new(options, delivery).map_err(|source| OutputError::Tls { output, source })?;
+    Ok((encoder, sender))
+}
+
+fn nats_parts(output: String, options: NatsOptions, delivery: &delivery::Options) -> Result<(Nats, NatsSender), OutputError> {
+    let encoder = Nats { subject: options.subject.clone() };
+    let sender = NatsSender::new(options, delivery).map_err(|source| OutputError::Tls { output, source })?;
     Ok((encoder, sender))
 }
 

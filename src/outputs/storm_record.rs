@@ -1,13 +1,13 @@
 //! Storms and diagnoses as records: what `squelch.storm` and `squelch.storm_end` carry, and what `report` prints of the same things.
 
-use super::json::record_uid;
 use super::record_json::{CountedRecord, DistinctRecord, Fields};
 use super::storm_text;
 use super::style::Style;
 use super::timestamp::rfc3339;
+use super::uid::record_uid;
 use crate::diagnosis::Verdict;
 use crate::record::{Class, Severity};
-use crate::storm::{AlertLevel, Burst, StormEvent, StormReport, Timeline};
+use crate::storm::{AlertLevel, Burst, Origin, StormEvent, StormReport, Timeline};
 use crate::time::UnixNanos;
 use serde::Serialize;
 
@@ -27,7 +27,8 @@ pub struct StormRecord<'a> {
     pub severity_number: u8,
     /// The alert for people, of several lines.
     pub body: String,
-    /// Where it was seen.
+    /// Where it was seen: the node, and what all who took part when it fired have in common (`k8s.namespace.name`, `squelch.workload`,
+    /// `k8s.container.name`, `service.name`, `systemd.unit`). The same from its first record to its last, whoever joins later.
     #[serde(skip_serializing_if = "Fields::is_empty")]
     #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
     pub resource: Fields<'a>,
@@ -61,6 +62,9 @@ pub struct StormRecord<'a> {
     /// What the most frequent message says about retrying; `crash_loop` for a program that is restarted again and again.
     #[serde(rename = "squelch.class")]
     pub class: &'static str,
+    /// The class of the first fingerprint (or `crash_loop`): it stays when the wording changes.
+    #[serde(rename = "squelch.first_class")]
+    pub first_class: &'static str,
     /// What made it a storm: `hot`, `flat`, `hold`, `slow` (see the documentation), `running` (already there when squelch came),
     /// `crash_loop`, or `slow_loop` (endless, but below the rate of a storm).
     #[serde(rename = "squelch.detected_by")]
@@ -116,6 +120,13 @@ pub struct StormRecord<'a> {
     /// What they try to reach, the most frequent ten; absent when the lines name nothing.
     #[serde(rename = "squelch.targets", skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<CountedRecord<'a>>,
+    /// Where those who took part so far come from, as in `resource`; absent when nothing is known. At most 16.
+    #[serde(rename = "squelch.origins", skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, schemars(with = "Vec<std::collections::BTreeMap<String, String>>"))]
+    pub origins: Vec<Fields<'a>>,
+    /// There are more of them.
+    #[serde(rename = "squelch.has_more_origins", skip_serializing_if = "std::ops::Not::not")]
+    pub has_more_origins: bool,
     /// The warning or failure that came last before the onset: time order, not cause.
     #[serde(rename = "squelch.trigger", skip_serializing_if = "Option::is_none")]
     pub trigger: Option<TriggerRecord<'a>>,
@@ -216,7 +227,7 @@ impl<'a> StormRecord<'a> {
             severity_text: severity.as_str(),
             severity_number: severity.otel_number(),
             body: String::from_utf8_lossy(&body).trim_end().to_owned(),
-            resource: Fields::default(),
+            resource: fields(&storm.origin),
             uid: record_uid(&[b"storm", &storm.id.0.to_be_bytes(), state.as_bytes(), &storm.last.0.to_be_bytes(), &storm.records.to_be_bytes()]),
             id: storm.id.to_string(),
             state,
@@ -230,6 +241,7 @@ impl<'a> StormRecord<'a> {
             fingerprints: fingerprints(storm),
             template: storm.template(),
             class: storm.class.as_str(),
+            first_class: storm.first_class().as_str(),
             detected_by: detected_by(storm),
             onset: rfc3339(storm.onset),
             onset_is_unknown: storm.onset_is_unknown,
@@ -253,6 +265,8 @@ impl<'a> StormRecord<'a> {
                 registers: None,
             }),
             targets: counted(&storm.targets),
+            origins: storm.origins.iter().map(fields).collect(),
+            has_more_origins: storm.has_more_origins,
             trigger: trigger(storm),
             retry: storm.diagnosis.as_ref().map(DiagnosisRecord::from),
         }
@@ -360,6 +374,10 @@ impl<'a> From<&'a Timeline> for TimelineRecord<'a> {
     }
 }
 
+fn fields(origin: &Origin) -> Fields<'_> {
+    Fields(origin.fields().map(|(key, value)| (key, value.into())).collect())
+}
+
 /// Ids of all messages of the incident.
 pub fn fingerprints(storm: &StormReport) -> Vec<String> {
     storm.fingerprints.iter().map(|fingerprint| fingerprint.id().to_string()).collect()
@@ -434,6 +452,12 @@ pub(crate) mod tests {
             instances_are_estimated: false,
             loudest: vec![("orders-7d9f4c-b551".into(), 21_528), ("orders-7d9f4c-x2vq8".into(), 19_800)],
             targets: vec![("activemq-1:61616".into(), 239_200)],
+            origin: Origin::of(&[("k8s.namespace.name", "shop"), ("squelch.workload", "orders"), ("k8s.container.name", "app")]),
+            origins: vec![
+                Origin::of(&[("k8s.namespace.name", "pay"), ("squelch.workload", "ledger"), ("k8s.container.name", "app")]),
+                Origin::of(&[("k8s.namespace.name", "shop"), ("squelch.workload", "orders"), ("k8s.container.name", "app")]),
+            ],
+            has_more_origins: false,
             trigger: Some(Trigger {
                 fingerprint: fingerprint(Severity::Warn, "broker connection lost", Class::Failure),
                 at: onset.plus(-120 * MILLI),

@@ -1,15 +1,30 @@
 //! Times as text: RFC 3339 in UTC with nanoseconds for records, shorter for people.
 
 use crate::time::UnixNanos;
-use std::io::Write;
 
-/// Appends `2026-11-25T12:01:00.020000000Z`.
+/// Appends `2026-11-25T12:01:00.020000000Z`. Twice per record, so the digits are written one by one and not by `format!`, which takes ten
+/// times as long. (Years have four digits: nanoseconds since 1970 in 64 bits end in 2262.)
 pub fn push_rfc3339(out: &mut Vec<u8>, at: UnixNanos) {
     let (year, month, day) = civil(at.second().div_euclid(86_400));
     let second = at.second().rem_euclid(86_400);
-    let nanos = at.0.rem_euclid(1_000_000_000);
-    write!(out, "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{nanos:09}Z", second / 3600, second / 60 % 60, second % 60)
-        .expect("writing to memory cannot fail");
+    let mut text = *b"0000-00-00T00:00:00.000000000Z";
+    write_digits(&mut text[0..4], year);
+    write_digits(&mut text[5..7], month);
+    write_digits(&mut text[8..10], day);
+    write_digits(&mut text[11..13], second / 3600);
+    write_digits(&mut text[14..16], second / 60 % 60);
+    write_digits(&mut text[17..19], second % 60);
+    write_digits(&mut text[20..29], at.0.rem_euclid(1_000_000_000));
+    out.extend_from_slice(&text);
+}
+
+/// The last digits of a number that is not negative, as many as there is room for.
+fn write_digits(room: &mut [u8], number: i64) {
+    let mut rest = number.unsigned_abs();
+    for digit in room.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
 }
 
 /// `2026-11-25T12:01:00.020000000Z`.

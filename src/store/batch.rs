@@ -16,11 +16,13 @@ pub enum RecordKind {
     Burst = 2,
     /// `squelch.storm`, `squelch.storm_end`.
     Storm = 3,
+    /// A record that went into a window, whole: only kept where an output asks for such records by name.
+    Absorbed = 4,
 }
 
 impl RecordKind {
     /// All of them, by number.
-    pub const ALL: [Self; 4] = [Self::Line, Self::Summary, Self::Burst, Self::Storm];
+    pub const ALL: [Self; 5] = [Self::Line, Self::Summary, Self::Burst, Self::Storm, Self::Absorbed];
 
     /// The word in metrics and in `squelch store`.
     #[must_use]
@@ -30,6 +32,7 @@ impl RecordKind {
             Self::Summary => "summary",
             Self::Burst => "burst",
             Self::Storm => "storm",
+            Self::Absorbed => "absorbed",
         }
     }
 
@@ -39,6 +42,7 @@ impl RecordKind {
             1 => Some(Self::Summary),
             2 => Some(Self::Burst),
             3 => Some(Self::Storm),
+            4 => Some(Self::Absorbed),
             _ => None,
         }
     }

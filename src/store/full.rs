@@ -1,4 +1,4 @@
-//! What goes when the store is full: the oldest plain lines, then samples of summaries, then summaries, then bursts, alerts last.
+//! What goes when the store is full: what is counted in summaries anyway, the oldest plain lines, then samples of summaries, then summaries, then bursts, alerts last.
 
 use super::codec::{self, Packer};
 use super::commit::Dropped;
@@ -20,7 +20,8 @@ enum Stage {
     Samples,
 }
 
-const STAGES: [Stage; 5] = [
+const STAGES: [Stage; 6] = [
+    Stage::Records(RecordKind::Absorbed),
     Stage::Records(RecordKind::Line),
     Stage::Samples,
     Stage::Records(RecordKind::Summary),
@@ -149,8 +150,8 @@ fn lines_of(kind: RecordKind, json: &[u8]) -> u64 {
     }
     match kind {
         RecordKind::Line | RecordKind::Summary => serde_json::from_slice(json).ok().and_then(|Lines { lines }| lines).unwrap_or(1),
-        // Alerts count no line that is not in a summary.
-        RecordKind::Burst | RecordKind::Storm => 0,
+        // What is in a summary is counted there; alerts count no other lines.
+        RecordKind::Absorbed | RecordKind::Burst | RecordKind::Storm => 0,
     }
 }
 

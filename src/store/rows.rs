@@ -88,7 +88,7 @@ pub(super) fn set_window(connection: &Connection, window: &OpenWindow) -> Result
 }
 
 fn window_parts<'a>(window: &'a OpenWindow, lines: &'a [u8]) -> [&'a [u8]; 4] {
-    const KINDS: [u8; RecordKind::ALL.len()] = [0, 1, 2, 3];
+    const KINDS: [u8; RecordKind::ALL.len()] = [0, 1, 2, 3, 4];
     [window.key.as_bytes(), &KINDS[window.kind as usize..=window.kind as usize], lines, &window.json]
 }
 
@@ -169,7 +169,7 @@ pub(super) struct Totals {
 
 impl Totals {
     /// Every counter with its name in the table.
-    fn fields(&mut self) -> [(&'static str, &mut u64); 21] {
+    fn fields(&mut self) -> [(&'static str, &mut u64); 22] {
         let Accounting {
             read,
             forwarded,
@@ -186,7 +186,7 @@ impl Totals {
             late_records,
             lost_at_source,
         } = &mut self.accounting;
-        let [line, summary, burst, storm] = &mut self.dropped.records;
+        let [line, summary, burst, storm, absorbed] = &mut self.dropped.records;
         [
             ("read", read),
             ("forwarded", forwarded),
@@ -206,6 +206,7 @@ impl Totals {
             ("full_dropped_summary", summary),
             ("full_dropped_burst", burst),
             ("full_dropped_storm", storm),
+            ("full_dropped_absorbed", absorbed),
             ("full_dropped_samples", &mut self.dropped.samples),
             ("full_dropped_lines_inside", &mut self.dropped.lines),
             ("letters_forgotten", &mut self.letters_forgotten),

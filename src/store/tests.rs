@@ -319,8 +319,8 @@ fn a_full_store_drops_lines_then_samples_then_summaries_and_alerts_last() {
     for n in 0..40 {
         let (bytes, dropped) = mixed(&mut store, n, &[Line, Summary, Storm, Line]);
         assert!(bytes <= 320 << 10, "{bytes}");
-        let [lines, summaries, bursts, storms] = dropped.records;
-        assert_eq!((summaries, bursts, storms), (0, 0, 0));
+        let [lines, summaries, bursts, storms, absorbed] = dropped.records;
+        assert_eq!((summaries, bursts, storms, absorbed), (0, 0, 0, 0));
         assert_eq!(dropped.lines, lines);
         assert!(dropped.samples == 0 || lines + 2 >= 2 * (n + 1) - 2, "samples went before lines: {dropped:?}");
     }
@@ -336,6 +336,24 @@ fn a_full_store_drops_lines_then_samples_then_summaries_and_alerts_last() {
     drop(store);
     let (store, _) = Store::open(&drop_oldest, NOW).unwrap();
     assert_eq!(*store.dropped(), dropped);
+}
+
+#[test]
+fn what_summaries_count_anyway_is_the_first_to_go() {
+    let directory = TempDir::new().unwrap();
+    let drop_oldest = Options { bytes_max: 300 << 10, on_full: OnFull::DropOldest, ..options(directory.path()) };
+    let (mut store, _) = Store::open(&drop_oldest, NOW).unwrap();
+    store.set_outputs(&["a"]).unwrap();
+    for n in 0..40 {
+        let mut records = Records::default();
+        for (at, kind) in [(0, RecordKind::Line), (1, RecordKind::Absorbed), (2, RecordKind::Absorbed)] {
+            records.push(kind, format!(r#"{{"n":{n},"body":"{}"}}"#, text(n * 10 + at, 4000)).as_bytes());
+        }
+        store.commit(&Commit { records: Some(&records), ..Commit::default() }).unwrap();
+    }
+    let dropped = store.dropped();
+    assert!(dropped.records[RecordKind::Absorbed as usize] > 30, "{dropped:?}");
+    assert_eq!((dropped.records[RecordKind::Line as usize], dropped.lines), (0, 0), "no line is lost that nobody counts");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! One outage: the fingerprints that storm together, when it was last told, what is to be told next.
 
 use super::detector::Rule;
+use super::origins::Origin;
 use super::people::People;
 use super::report::{AlertLevel, StormId, Timeline, Trigger};
 use crate::diagnosis::spread;
@@ -67,6 +68,8 @@ pub struct Incident {
     pub trigger: Option<Trigger>,
     /// Of members whose bout is over.
     pub people: People,
+    /// What all who took part when it fired said of where they come from. Part of its identity for those who are told: it never changes.
+    pub origin: Origin,
     pub last: i64,
     /// The sum of members in the second that is being evaluated.
     second: (i64, u64),
@@ -106,6 +109,7 @@ impl Incident {
             peak: 0,
             trigger: None,
             people: People::default(),
+            origin: Origin::default(),
             last: onset,
             second: (i64::MIN, 0),
             fell_at: second,

@@ -5,6 +5,7 @@ use super::burst::Burst;
 use super::crash_loop::Restart;
 use super::detector::{Detector, State, Step};
 use super::incident::{Incident, Kind, MEMBERS_MAX, Member};
+use super::origins::Origins;
 use super::people::{People, stream_hash};
 use super::report::{AlertLevel, Phase, StormEvent, StormReport};
 use super::slot::{Slot, latest};
@@ -134,6 +135,7 @@ impl Storms {
                 incident.rule = Some(rule);
                 incident.onset_is_unknown = rule == Rule::Running;
                 incident.trigger = self.trigger_before(onset, index);
+                incident.origin = slot.detector.people.origins.agreed();
                 (self.add_incident(incident), true, false)
             }
         };
@@ -206,6 +208,11 @@ impl Storms {
         for (member, (records, _)) in self.incidents[at].members.iter_mut().zip(counts) {
             // Of slow loops: the others' were moved when their bouts ended.
             member.records = records;
+        }
+        if self.incidents[at].kind == Kind::SlowLoop {
+            let slots = self.incidents[at].members.iter().filter_map(|member| self.slot_of(member));
+            let origins: Vec<Origins> = slots.map(|slot| slot.origins.clone()).collect();
+            origins.iter().for_each(|origins| self.incidents[at].people.origins.join(origins));
         }
         self.incidents[at].resolved = Some((second + 1) * SECOND);
         out(StormEvent::Resolved(Box::new(self.report_at(at, second))));
@@ -376,6 +383,7 @@ impl Storms {
                 && let Some(slot) = self.slot_of(member)
             {
                 last = last.max(slot.last);
+                people.origins.join(&slot.origins);
             }
             records += its;
             if lead.is_none_or(|known| its > known.0) {
@@ -385,6 +393,7 @@ impl Storms {
         let diagnosis = self.best_verdict(at);
         let by_diagnosis = diagnosis.as_ref().and_then(|verdict| verdict.instances.map(|instances| (instances, verdict.instances_are_estimated)));
         let distinct = people.distinct().or(by_diagnosis);
+        let (origins, has_more_origins) = people.origins.told();
         StormReport {
             id: incident.id,
             fingerprints: incident.members.iter().map(|member| Arc::clone(&member.fingerprint)).collect(),
@@ -408,6 +417,9 @@ impl Storms {
             instances_are_estimated: distinct.is_some_and(|known| known.1),
             loudest: people.loudest(10, self.options.shows_secrets),
             targets: people.top_targets(10, self.options.shows_secrets),
+            origin: incident.origin.clone(),
+            origins,
+            has_more_origins,
             trigger: incident.trigger.clone(),
             timeline: incident.timeline.clone(),
             trend,
@@ -435,6 +447,7 @@ impl Storms {
         let member = Member { index: Some(index), fingerprint: Arc::clone(&slot.fingerprint), is_firing: false, records: 0, bytes: 0 };
         let mut incident = Incident::new(self.options.node, Kind::SlowLoop, member, slot.run.0, self.now.0);
         incident.last = slot.last;
+        incident.origin = slot.origins.agreed();
         let at = self.add_incident(incident);
         self.release(self.now.0);
         out(StormEvent::Firing(Box::new(self.report_at(at, second))));
@@ -467,6 +480,9 @@ impl Storms {
                 incident.members[member].bytes += seen.raw.len() as u64;
             }
             incident.people.count(program, true, name, seen.target);
+            if let Some(origin) = self.origins.of(seen.stream.0) {
+                incident.people.origins.note(origin);
+            }
             incident.last = incident.last.max(seen.working.0);
             incident.add_second(second, 1);
             if incident.resolved.take().is_some() {
@@ -488,6 +504,10 @@ impl Storms {
             incident.last = seen.working.0;
             incident.trigger = self.trigger_before(onset, seen.index);
             incident.people.count(program, true, name, seen.target);
+            if let Some(origin) = self.origins.of(seen.stream.0) {
+                incident.people.origins.note(origin);
+                incident.origin = incident.people.origins.agreed();
+            }
             incident.add_second(second, 1);
             let at = self.add_incident(incident);
             self.release(self.now.0);

@@ -1,5 +1,6 @@
 //! Who takes part: instances (bottom-64 by hash, so that the same are kept in any order) and targets, with counts.
 
+use super::origins::Origins;
 use super::state::{CountState, PeopleState};
 use crate::diagnosis::spread;
 use std::borrow::Cow;
@@ -92,6 +93,8 @@ pub struct People {
     /// In order of appearance.
     targets: Vec<Target>,
     other_targets: u64,
+    /// Whose streams they write to.
+    pub origins: Origins,
 }
 
 impl People {
@@ -173,6 +176,7 @@ impl People {
         self.names.bytes.clear();
         self.names.dead = 0;
         self.targets.clear();
+        self.origins.clear();
         (self.is_overfull, self.unnamed, self.named, self.other_targets) = (false, 0, 0, 0);
     }
 
@@ -226,6 +230,7 @@ impl People {
         self.unnamed += other.unnamed;
         self.is_overfull |= other.is_overfull;
         self.other_targets += other.other_targets;
+        self.origins.join(&other.origins);
         for person in &other.instances {
             self.add_person(person.hash, person.records, other.names.of(person));
         }
@@ -243,6 +248,7 @@ impl People {
             unnamed: self.unnamed,
             targets: self.targets.iter().map(|target| count(0, &target.name, target.records)).collect(),
             other_targets: self.other_targets,
+            origins: self.origins.state(),
         }
     }
 
@@ -251,6 +257,7 @@ impl People {
     pub fn of_state(state: &PeopleState) -> Self {
         let mut people = Self { is_overfull: state.is_overfull, named: state.named, unnamed: state.unnamed, ..Self::default() };
         people.other_targets = state.other_targets;
+        people.origins = Origins::of_state(&state.origins);
         for count in state.instances.iter().take(INSTANCES_MAX) {
             people.add_person(count.hash, u32::try_from(count.records).unwrap_or(u32::MAX), count.name.as_bytes());
         }
@@ -275,7 +282,7 @@ impl People {
     #[cfg(test)]
     pub fn heap_bytes(&self) -> usize {
         let names = self.names.bytes.capacity() + self.targets.iter().map(|target| target.name.len()).sum::<usize>();
-        self.instances.capacity() * size_of::<Person>() + self.targets.capacity() * size_of::<Target>() + names
+        self.instances.capacity() * size_of::<Person>() + self.targets.capacity() * size_of::<Target>() + names + self.origins.heap_bytes()
     }
 
     /// Records counted.

@@ -3,7 +3,7 @@
 use crate::diagnosis::Verdict;
 use crate::fingerprint::Fingerprint;
 use crate::record::Class;
-use crate::storm::Rule;
+use crate::storm::{Origin, Rule};
 use crate::time::UnixNanos;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -159,6 +159,12 @@ pub struct StormReport {
     pub loudest: Vec<(String, u64)>,
     /// Most frequent targets: (name, records).
     pub targets: Vec<(String, u64)>,
+    /// What all who took part when it fired said of where they come from. The same as long as it lasts, whoever joins later.
+    pub origin: Origin,
+    /// Where those who took part so far come from, in order, and whether there are more.
+    pub origins: Vec<Origin>,
+    /// See `origins`.
+    pub has_more_origins: bool,
     /// What preceded, if something did.
     pub trigger: Option<Trigger>,
     /// Records per cell.
@@ -178,6 +184,12 @@ impl StormReport {
     #[must_use]
     pub fn template(&self) -> &str {
         self.fingerprints.first().map_or("", |fingerprint| &fingerprint.template)
+    }
+
+    /// The class of that fingerprint; `CrashLoop` for the crash-loop view. Never changes.
+    #[must_use]
+    pub fn first_class(&self) -> Class {
+        if self.class == Class::CrashLoop { Class::CrashLoop } else { self.fingerprints.first().map_or(self.class, |fingerprint| fingerprint.class) }
     }
 
     /// Seconds from onset to the latest record (or the end).

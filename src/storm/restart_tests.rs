@@ -1,5 +1,6 @@
 //! A restart in the middle of a storm.
 
+use super::super::origins::Origin;
 use super::super::report::StormId;
 use super::super::state::{FingerprintState, StormsState};
 use super::*;
@@ -15,13 +16,15 @@ struct Run {
     storms: Storms,
     fingerprints: Vec<Arc<Fingerprint>>,
     told: Vec<(String, StormId, u64)>,
+    /// With each event: what all agreed on when it fired, and how many origins there are.
+    origins: Vec<(Origin, usize)>,
 }
 
 impl Run {
     fn new(templates: &[(&str, Class)]) -> Self {
         let fingerprints =
             (templates.iter()).map(|(template, class)| Arc::new(Fingerprint::new(Severity::Warn, *template, *class, ClassSource::Guess))).collect();
-        Self { storms: Storms::new(StormOptions::default()), fingerprints, told: Vec::new() }
+        Self { storms: Storms::new(StormOptions::default()), fingerprints, told: Vec::new(), origins: Vec::new() }
     }
 
     fn record(&mut self, (ms, which, instance): Record) {
@@ -30,7 +33,8 @@ impl Run {
         let seen = Occurrence {
             fingerprint: &self.fingerprints[which],
             index: FingerprintIndex(which as u32),
-            stream: StreamId(0),
+            // Each instance has a stream of its own.
+            stream: StreamId(instance as u32),
             arrival: at,
             place: Default::default(),
             working: at,
@@ -47,13 +51,13 @@ impl Run {
             max_attempts: None,
             delay: None,
         };
-        let told = &mut self.told;
-        self.storms.observe(&seen, &mut |event| tell(told, &event));
+        let Self { storms, told, origins, .. } = self;
+        storms.observe(&seen, &mut |event| tell(told, origins, &event));
     }
 
     fn advance(&mut self, ms: i64) {
-        let told = &mut self.told;
-        self.storms.advance(UnixNanos(NOON * SECOND + ms * 1_000_000), &mut |event| tell(told, &event));
+        let Self { storms, told, origins, .. } = self;
+        storms.advance(UnixNanos(NOON * SECOND + ms * 1_000_000), &mut |event| tell(told, origins, &event));
     }
 
     /// The process ends and another one goes on, `ms` after noon. What was told stays told. The state goes through JSON on its way.
@@ -78,7 +82,8 @@ impl Run {
     }
 }
 
-fn tell(told: &mut Vec<(String, StormId, u64)>, event: &StormEvent) {
+fn tell(told: &mut Vec<(String, StormId, u64)>, origins: &mut Vec<(Origin, usize)>, event: &StormEvent) {
+    origins.push((event.report().origin.clone(), event.report().origins.len()));
     let word = format!("{event:?}");
     told.push((word.split('(').next().unwrap_or_default().to_owned(), event.report().id, event.report().records));
 }
@@ -115,6 +120,62 @@ fn a_storm_goes_on_under_its_id_after_a_restart() {
     assert!(run.told.iter().all(|told| told.1 == run.told[0].1));
     // Both processes' records.
     assert_eq!(run.told[2].2, 30 * 4 * 8);
+}
+
+/// Instances of a namespace, each with its stream.
+fn settle(run: &mut Run, namespace: &str, instances: std::ops::RangeInclusive<u64>) {
+    for instance in instances {
+        let origin = Origin::of(&[("k8s.namespace.name", namespace), ("squelch.workload", "orders")]);
+        run.storms.set_origin(StreamId(instance as u32), Some(origin));
+    }
+}
+
+#[test]
+fn whose_storm_it_is_stays_when_another_namespace_joins_and_after_a_restart() {
+    let mut run = Run::new(&[("refused, retrying", Class::Retry)]);
+    settle(&mut run, "shop", 1..=8);
+    settle(&mut run, "pay", 9..=9);
+    storm(30, 4).into_iter().for_each(|record| run.record(record));
+    let shop = Origin::of(&[("k8s.namespace.name", "shop"), ("squelch.workload", "orders")]);
+    assert_eq!((run.words(), run.origins.clone()), (vec!["Firing"], vec![(shop.clone(), 1)]));
+    run.restart(31_000);
+    settle(&mut run, "shop", 1..=8);
+    settle(&mut run, "pay", 9..=9);
+    for (ms, which, instance) in storm(30, 4) {
+        run.record((32_000 + ms, which, if instance == 8 { 9 } else { instance }));
+    }
+    run.restart(63_000);
+    run.advance(200_000);
+    run.advance(202_000);
+    assert_eq!(run.words(), ["Firing", "Ongoing", "Resolved"]);
+    assert!(run.origins.iter().all(|(origin, _)| *origin == shop), "the identity is that of its first moment: {:?}", run.origins);
+    assert_eq!(run.origins.last().map(|(_, count)| *count), Some(2), "the list has both");
+}
+
+#[test]
+fn those_who_take_part_when_it_fires_must_agree_on_whose_it_is() {
+    for (stranger, expected) in [("shop", vec!["shop", "orders"]), ("pay", vec!["orders"]), ("", vec!["orders"])] {
+        let mut run = Run::new(&[("refused, retrying", Class::Retry)]);
+        settle(&mut run, "shop", 1..=7);
+        settle(&mut run, stranger, 8..=8);
+        storm(30, 4).into_iter().for_each(|record| run.record(record));
+        assert_eq!(run.origins[0].0.fields().map(|(_, value)| value).collect::<Vec<_>>(), expected, "{stranger}");
+    }
+}
+
+#[test]
+fn a_slow_loop_and_a_crash_loop_have_a_namespace_too() {
+    let slow: Vec<Record> = (0..150).map(|n| (n * 5000, 0, 1)).collect();
+    let crashes: Vec<Record> = (0..30).map(|n| (n * 20_000, 0, 1)).collect();
+    for (words, records) in [(("retrying", Class::Retry), &slow), (("Back-off restarting failed container", Class::CrashLoop), &crashes)] {
+        let mut run = Run::new(&[words]);
+        settle(&mut run, "shop", 1..=1);
+        records.iter().for_each(|record| run.record(*record));
+        (0..1000).for_each(|second| run.advance(records.last().unwrap().0 + second * 1000));
+        let shop = Origin::of(&[("k8s.namespace.name", "shop"), ("squelch.workload", "orders")]);
+        assert_eq!((run.count("Firing"), run.count("Resolved")), (1, 1), "{:?}", run.told);
+        assert!(run.origins.iter().all(|(origin, count)| *origin == shop && *count == 1), "{}: {:?}", words.0, run.origins);
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What is kept of one fingerprint.
 
 use super::detector::{Detector, State};
+use super::origins::{Origin, Origins};
 use super::reorder::Queue;
 use crate::diagnosis::{Diagnosis, Observation};
 use crate::fingerprint::Fingerprint;
@@ -32,12 +33,15 @@ pub(super) struct Slot {
     pub(super) diagnosis: Option<Box<Diagnosis>>,
     /// Start and records of the present run of retries (ends with a pause of 60 s).
     pub(super) run: (i64, u64),
+    /// Whose streams its records came from in that run, while nothing spiked: a slow loop has no onset from which people are counted.
+    pub(super) origins: Origins,
     /// Records of the whole life, and lines in them.
     pub(super) records: u64,
     pub(super) lines: u64,
     pub(super) last: i64,
-    /// (worker, attempt, steps of more than one in a row): a loop that does not log every attempt.
-    pub(super) numbered: (u64, i64, u8),
+    /// (worker, attempt), and its steps of more than one in a row: a loop that does not log every attempt.
+    pub(super) numbered: (u64, i64),
+    pub(super) steps: u8,
     /// Records that came in order since one stepped back, and the latest time (ns): while there are few they wait a little.
     pub(super) in_order: u32,
     pub(super) latest: i64,
@@ -59,10 +63,12 @@ impl Slot {
             first: None,
             diagnosis: None,
             run: (at, 0),
+            origins: Origins::default(),
             records: 0,
             lines: 0,
             last: i64::MIN,
-            numbered: (0, 0, 0),
+            numbered: (0, 0),
+            steps: 0,
             in_order: 0,
             latest: i64::MIN,
             waiting: Queue::EMPTY,
@@ -78,6 +84,18 @@ impl Slot {
         // Attempts of each instance: forty clients that back off twice are no loop.
         let instances = self.diagnosis.as_ref().map_or(1, |diagnosis| diagnosis.instances().0.max(1));
         self.run.1 >= SLOW_ATTEMPTS * instances || span >= SLOW_SPAN
+    }
+
+    /// One more record of the present run comes from there.
+    #[inline]
+    pub(super) fn note_origin(&mut self, origin: &Arc<Origin>) {
+        self.detector.people.origins.note(origin);
+        if self.run.1 <= 1 {
+            self.origins.clear();
+        }
+        if self.detector.state == State::Idle {
+            self.origins.note(origin);
+        }
     }
 
     /// Bytes in the struct and on the heap, the diagnosis included.
@@ -99,13 +117,14 @@ impl Slot {
     pub(super) fn weight(&mut self, seen: &Occurrence<'_>) -> u32 {
         let Some(attempt) = seen.attempt else { return 1 };
         let worker = if seen.worker_hash != 0 { seen.worker_hash } else { seen.instance_hash };
-        let (known, before, steps) = self.numbered;
+        let ((known, before), steps) = (self.numbered, self.steps);
         if worker != known && steps > 0 && !self.records.is_multiple_of(64) {
             return 1;
         }
         let step = attempt - before;
         let is_step = worker == known && (2..=10_000).contains(&step);
-        self.numbered = (worker, attempt, if is_step { steps.saturating_add(1) } else { 0 });
+        self.numbered = (worker, attempt);
+        self.steps = if is_step { steps.saturating_add(1) } else { 0 };
         // Three in a row: one jump is a lost line.
         if is_step && steps >= 3 { step as u32 } else { 1 }
     }

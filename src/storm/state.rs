@@ -7,6 +7,7 @@ use super::crash_loop::Program;
 use super::detector::{Detector, Rule};
 use super::incident::{Incident, Kind, MEMBERS_MAX, Member};
 use super::lifecycle::INCIDENTS_MAX;
+use super::origins::{OriginState, OriginsState};
 use super::people::People;
 use super::report::{AlertLevel, StormId, Timeline, Trigger};
 use super::slot::Slot;
@@ -116,6 +117,9 @@ pub struct PeopleState {
     pub targets: Vec<CountState>,
     /// Records with further targets.
     pub other_targets: u64,
+    /// Whose streams they write to.
+    #[serde(default, skip_serializing_if = "OriginsState::is_empty")]
+    pub origins: OriginsState,
 }
 
 /// A program in a crash loop.
@@ -183,6 +187,9 @@ pub struct IncidentState {
     pub fell_at: i64,
     /// When it was last told, pause until the next time, and what was told: records/s and instances.
     pub told: (i64, i64, f64, u64),
+    /// What all who took part when it fired said of where they come from.
+    #[serde(default, skip_serializing_if = "OriginState::is_empty")]
+    pub origin: OriginState,
     /// Programs of a crash loop.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<ProgramState>,
@@ -211,6 +218,7 @@ impl Storms {
                         last = last.max(slot.detector.last);
                     } else if incident.kind == Kind::SlowLoop && incident.is_firing() {
                         last = last.max(slot.last);
+                        people.origins.join(&slot.origins);
                     }
                 }
                 MemberState {
@@ -244,6 +252,7 @@ impl Storms {
             last,
             fell_at: incident.fell_at,
             told: incident.schedule(),
+            origin: OriginState::of(&incident.origin),
             programs: self.programs_of(incident),
         }
     }
@@ -311,6 +320,7 @@ impl Storms {
         incident.fell_at = told.fell_at;
         incident.set_schedule(told.told);
         incident.is_restored = told.resolved.is_none();
+        incident.origin = told.origin.to_origin();
         let slots = (told.members.iter().zip(&incident.members))
             .filter(|(_, member)| incident.is_firing() && (member.is_firing || incident.kind == Kind::SlowLoop))
             .filter_map(|(member, now)| {

@@ -5,6 +5,7 @@ use super::crash_loop::{CrashLoops, WINDOW};
 use super::detector::{QUIET_SECONDS, State};
 use super::incident::Incident;
 use super::lifecycle::{SLOW_PAUSE, program_of};
+use super::origins::{Origin, StreamOrigins};
 use super::people::stream_hash;
 use super::reorder::Reorder;
 use super::report::{StormEvent, StormReport, Trigger};
@@ -12,7 +13,7 @@ use super::slot::Slot;
 use crate::diagnosis::{Diagnosis, Observation, Verdict};
 use crate::fingerprint::Fingerprint;
 use crate::occurrence::Occurrence;
-use crate::record::{Class, FingerprintIndex, Severity};
+use crate::record::{Class, FingerprintIndex, Severity, StreamId};
 use crate::rules::RuleSet;
 use crate::time::{SECOND, UnixNanos};
 use std::collections::VecDeque;
@@ -100,6 +101,8 @@ pub struct Storms {
     pub(super) bursts: Bursts,
     /// Ordinary records by stream.
     pub(super) ordinary: Vec<u64>,
+    /// Whose each stream is.
+    pub(super) origins: StreamOrigins,
 }
 
 /// Whether an ordinary fingerprint tells of success.
@@ -139,7 +142,13 @@ impl Storms {
             restored_at: None,
             bursts: Bursts::default(),
             ordinary: Vec::new(),
+            origins: StreamOrigins::default(),
         }
+    }
+
+    /// Whose lines a stream has from here on; `None` when that is not known and nobody should ask.
+    pub fn set_origin(&mut self, stream: StreamId, origin: Option<Origin>) {
+        self.origins.set(stream.0, origin);
     }
 
     /// Takes a record whose class is not `none`.
@@ -189,6 +198,9 @@ impl Storms {
             (slot.run.0, slot.run.1 + u64::from(weight))
         };
         slot.last = slot.last.max(at);
+        if let Some(origin) = self.origins.of(seen.stream.0) {
+            slot.note_origin(origin);
+        }
         let is_slow_loop = slot.is_slow_loop(at) && class != Class::CrashLoop;
         self.feed_diagnosis(slot_number, seen);
         if class == Class::CrashLoop {

@@ -2,8 +2,8 @@ use super::*;
 use crate::diagnosis::{Outcome, Source};
 use crate::fingerprint::Fingerprint;
 use crate::record::{ClassSource, Severity};
-use crate::storm::Rule;
 use crate::storm::report::{Phase, StormId, Timeline, Trigger};
+use crate::storm::{Origin, Rule};
 use crate::time::{SECOND, UnixNanos};
 use std::sync::Arc;
 
@@ -37,6 +37,9 @@ fn essay() -> StormReport {
         instances_are_estimated: false,
         loudest: vec![("orders-7d9f4c-b551".to_owned(), 21_528), ("orders-7d9f4c-a1c2".to_owned(), 20_000)],
         targets: vec![("activemq-1:61616".to_owned(), 239_200)],
+        origin: Origin::default(),
+        origins: Vec::new(),
+        has_more_origins: false,
         trigger: Some(Trigger { fingerprint: fingerprint("broker connection lost"), at: onset.plus(-100_000_000) }),
         timeline: Timeline { start: 43_260, width: 2, cells: vec![2000, 2400, 2400] },
         trend: 1.0,

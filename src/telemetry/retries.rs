@@ -1,11 +1,12 @@
 //! Who is counted by name in the metrics: a bounded table of the fingerprints that are about retrying.
 //!
 //! The engine thread owns it and tells it, once per commit, how many records each such fingerprint had. Whatever its rate, a retrying
-//! fingerprint is a candidate: the storm of a fleet is by definition not one on any node. At most [`EXPOSED_MAX`] have a counter of their
+//! fingerprint is a candidate: the storm of a fleet is by definition not one on any node. At most `telemetry.fingerprints_max` have a counter of their
 //! own; the records of all others go to the one called `other`, so the counters together always count every record once.
 
 use super::cut;
 use super::gaps::GapHistogram;
+use crate::config::{FINGERPRINTS_LIMIT, FINGERPRINTS_MAX};
 use crate::record::{Class, FingerprintId};
 use crate::storm::StormEvent;
 use hdrhistogram::Histogram;
@@ -13,11 +14,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Fingerprints with a counter of their own: 50 on each of 1,000 nodes are 50,000 series, which one Prometheus takes easily.
-pub const EXPOSED_MAX: usize = 50;
-
-/// Fingerprints that are remembered at all: room for many quiet ones beside those exposed, at some 100 bytes each.
-const KNOWN_MAX: usize = 1024;
+/// Fingerprints that are remembered: room for many quiet ones beside those that have a counter.
+const KNOWN_MAX: usize = FINGERPRINTS_LIMIT;
 
 /// A fingerprint that said nothing for so long loses its counter.
 pub const IDLE_MAX: Duration = Duration::from_secs(600);
@@ -95,7 +93,7 @@ pub struct Retries {
 
 impl Default for Retries {
     fn default() -> Self {
-        Self::new(EXPOSED_MAX)
+        Self::new(FINGERPRINTS_MAX)
     }
 }
 

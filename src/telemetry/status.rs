@@ -122,7 +122,7 @@ pub struct StoreStatus {
 }
 
 /// Labels of [`StoreStatus::dropped`], in the order of `store::RecordKind`.
-pub const DROPPED_KINDS: [&str; RecordKind::ALL.len()] = ["line", "summary", "burst", "storm"];
+pub const DROPPED_KINDS: [&str; RecordKind::ALL.len()] = ["line", "summary", "burst", "storm", "absorbed"];
 
 /// The last time the configuration was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]

@@ -12,6 +12,7 @@ mod oracle;
 mod receiver;
 mod writer;
 
+mod archive;
 mod crashes;
 mod outages;
 mod reloads;

@@ -81,6 +81,33 @@ fn a_line_in_parts_is_whole_across_a_rotation() {
 }
 
 #[test]
+fn a_storm_in_a_pod_is_told_with_its_namespace_and_workload() {
+    let receiver = Receiver::start();
+    let place = node(&receiver);
+    let began = jiff::Timestamp::now();
+    let path = place.path("pods/shop_orders-7d9f4c6b8-gdlb7_0a1b/app/0.log");
+    fs::create_dir_all(path.parent().expect("it is in a directory")).expect("it can be made");
+    let mut log = fs::File::create(path).expect("a log can be written");
+    for n in 0..4000_i64 {
+        // What it finds when it starts may be as loud as usual: only 100 a second for ten seconds are a storm.
+        let at = began - jiff::SignedDuration::from_millis(20_000 - 5 * n);
+        writeln!(log, "{at:.9} stderr F WARN connection to mq-1:61616 refused, retrying in {}ms", 10 + n % 7).expect("a log can be written");
+    }
+    let agent = place.start();
+    let storms =
+        || receiver.records().into_iter().filter(|record| record["event_name"].as_str().is_some_and(|name| name.starts_with("squelch.storm")));
+    wait_until("the storm is told", || storms().count() > 0);
+    assert_eq!(agent.stop(), Some(0));
+    for storm in storms() {
+        let expected = serde_json::json!({
+            "host.name": "test-node", "k8s.namespace.name": "shop", "squelch.workload": "orders", "k8s.container.name": "app"
+        });
+        assert_eq!(storm["resource"], expected, "{storm}");
+        assert_eq!(storm["squelch.class"], storm["squelch.first_class"], "{storm}");
+    }
+}
+
+#[test]
 fn what_is_piped_in_is_delivered_and_its_end_ends_the_agent() {
     let receiver = Receiver::start();
     let place = Place::new(&receiver, "");

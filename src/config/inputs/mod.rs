@@ -32,7 +32,7 @@ const WORDS: [&str; TYPES.len()] = {
 
 /// Reads one input.
 pub(super) fn read(name: &str, section: &mut Section<'_>) -> Option<Input> {
-    match section.required_choice("type", &WORDS).and_then(|at| TYPES.get(at)) {
+    match section.required_choice("type", &WORDS, &[]).and_then(|at| TYPES.get(at)) {
         Some(input_type) => {
             section.variant = Some(input_type.word);
             (input_type.read)(section, name)
@@ -49,7 +49,7 @@ pub(super) fn describe(section: &mut Section<'_>) {
     for input_type in TYPES {
         section.imagined("inputs", |section| {
             section.variant = Some(input_type.word);
-            section.required_choice("type", &WORDS);
+            section.required_choice("type", &WORDS, &[]);
             (input_type.read)(section, "NAME")
         });
     }

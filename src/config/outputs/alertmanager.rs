@@ -11,7 +11,7 @@ use crate::outputs::destination::Destination;
 pub(super) const TYPE: OutputType = OutputType { word: "alertmanager", read };
 
 /// Labels that tell one storm from another.
-const OURS: [&str; 3] = ["storm_id", "fingerprint", "node"];
+const OURS: [&str; 3] = ["alertname", "fingerprint", "node"];
 
 fn read(section: &mut Section<'_>) -> Option<Destination> {
     let urls = section.required_texts("urls", "http://alertmanager-0:9093", |url| check_url(url).map(drop));

@@ -23,7 +23,6 @@ pub(super) fn read(section: &mut Section<'_>) -> Options {
         batch_bytes_max: to_usize(section.size("batch_bytes_max", defaults.batch_bytes_max as u64, 4 << 10..=64 << 20)),
         batch_records_max: to_usize(section.count("batch_records_max", defaults.batch_records_max as u64, 1..=100_000)),
         bytes_per_second_max: section.size("bytes_per_second_max", defaults.bytes_per_second_max, 0..=1 << 40),
-        concurrency: to_usize(section.count("concurrency", defaults.concurrency as u64, 1..=64)),
         start_spread: section.duration("start_spread", defaults.start_spread, s(0)..=s(600)),
     };
     for (short, shorter, long, longer) in [

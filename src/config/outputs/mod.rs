@@ -9,7 +9,9 @@ mod elasticsearch;
 mod exec;
 mod file;
 mod http;
+mod kafka;
 mod loki;
+mod nats;
 mod otlp;
 mod pagerduty;
 mod route;
@@ -40,6 +42,7 @@ pub(super) const TYPES: &[OutputType] = &[
     file::TYPE,
     http::TYPE,
     loki::TYPE,
+    nats::TYPE,
     otlp::TYPE,
     splunk::TYPE,
     stdout::TYPE,
@@ -65,7 +68,7 @@ const WORDS: [&str; TYPES.len()] = {
 
 /// Reads one output.
 pub(super) fn read(name: &str, section: &mut Section<'_>) -> Option<OutputOptions> {
-    match section.required_choice("type", &WORDS).and_then(|at| TYPES.get(at)) {
+    match section.required_choice("type", &WORDS, &[kafka::ADVICE]).and_then(|at| TYPES.get(at)) {
         Some(output_type) => read_as(output_type, name, section),
         None => {
             section.ignore_the_rest();
@@ -87,7 +90,7 @@ pub(super) fn describe(section: &mut Section<'_>) {
     for output_type in TYPES {
         section.imagined("outputs", |section| {
             section.variant = Some(output_type.word);
-            section.required_choice("type", &WORDS);
+            section.required_choice("type", &WORDS, &[]);
             read_as(output_type, "NAME", section)
         });
     }

@@ -18,11 +18,20 @@ const CLASS_WORDS: [&str; CLASSES.len()] = {
     words
 };
 
+const KIND_WORDS: [&str; RecordKind::ALL.len()] = {
+    let mut words = [""; RecordKind::ALL.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = RecordKind::ALL[at].as_str();
+        at += 1;
+    }
+    words
+};
+
 pub(super) fn read(section: &mut Section<'_>) -> Route {
-    let kinds = [RecordKind::Line, RecordKind::Summary, RecordKind::Burst, RecordKind::Storm];
     let severities = [Severity::Unknown, Severity::Trace, Severity::Debug, Severity::Info, Severity::Warn, Severity::Error, Severity::Fatal];
     Route {
-        kinds: section.choices("kinds", &["line", "summary", "burst", "storm"], &kinds),
+        kinds: section.choices("kinds", &KIND_WORDS, &RecordKind::ALL),
         classes: section.choices("classes", &CLASS_WORDS, &CLASSES).into_iter().map(|class| class.as_str().to_owned()).collect(),
         severity_min: section
             .choice("severity_min", &["any", "trace", "debug", "info", "warn", "error", "fatal"], &severities, Severity::Unknown)

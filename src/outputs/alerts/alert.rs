@@ -8,6 +8,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+/// More owners than people read in one line.
+const ORIGINS_SHOWN: usize = 10;
+
 /// What is looked at in a storm record. What is missing is empty.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -30,6 +33,9 @@ pub struct Alert<'a> {
     /// `info`, `warning` or `critical`.
     #[serde(rename = "squelch.alert_level", borrow)]
     pub alert_level: Cow<'a, str>,
+    /// The level before, when this record tells that it rose.
+    #[serde(rename = "squelch.previous_alert_level", borrow)]
+    pub previous_alert_level: Option<Cow<'a, str>>,
     /// The first fingerprint.
     #[serde(rename = "squelch.fingerprint", borrow)]
     pub fingerprint: Cow<'a, str>,
@@ -39,6 +45,9 @@ pub struct Alert<'a> {
     /// What it says about retrying.
     #[serde(rename = "squelch.class", borrow)]
     pub class: Cow<'a, str>,
+    /// What its first message says about retrying: that stays.
+    #[serde(rename = "squelch.first_class", borrow)]
+    pub first_class: Cow<'a, str>,
     /// `crash_loop`, `slow_loop`, or the rule of a storm.
     #[serde(rename = "squelch.detected_by", borrow)]
     pub detected_by: Cow<'a, str>,
@@ -63,12 +72,39 @@ pub struct Alert<'a> {
     /// What they try to reach.
     #[serde(rename = "squelch.targets", borrow)]
     pub targets: Vec<Target<'a>>,
+    /// Where those who take part come from.
+    #[serde(rename = "squelch.origins", borrow)]
+    pub origins: Vec<Origin<'a>>,
+    /// There are more of them.
+    #[serde(rename = "squelch.has_more_origins")]
+    pub has_more_origins: bool,
     /// What came before it.
     #[serde(rename = "squelch.trigger", borrow)]
     pub trigger: Option<Trigger<'a>>,
     /// The retry policy.
     #[serde(rename = "squelch.retry", borrow)]
     pub retry: Option<Retry<'a>>,
+}
+
+/// Where some of those who take part come from.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Origin<'a> {
+    /// Namespace of Kubernetes.
+    #[serde(rename = "k8s.namespace.name", borrow)]
+    pub namespace: Cow<'a, str>,
+    /// What made the pod, by its name.
+    #[serde(rename = "squelch.workload", borrow)]
+    pub workload: Cow<'a, str>,
+    /// Container in the pod.
+    #[serde(rename = "k8s.container.name", borrow)]
+    pub container: Cow<'a, str>,
+    /// What calls itself so.
+    #[serde(rename = "service.name", borrow)]
+    pub service: Cow<'a, str>,
+    /// Unit of systemd.
+    #[serde(rename = "systemd.unit", borrow)]
+    pub unit: Cow<'a, str>,
 }
 
 /// How many retry.
@@ -183,6 +219,26 @@ impl<'a> Alert<'a> {
     #[must_use]
     pub fn whereto(&self) -> String {
         self.targets.iter().take(3).map(|target| &*target.value).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Who they belong to: `pay/ledger/app, shop/orders/app`; empty where nothing is known.
+    #[must_use]
+    pub fn origins(&self) -> String {
+        let name = |origin: &Origin<'_>| {
+            let parts = [&origin.namespace, &origin.workload, &origin.container, &origin.service, &origin.unit];
+            parts.into_iter().filter(|part| !part.is_empty()).map(|part| &**part).collect::<Vec<_>>().join("/")
+        };
+        let more = if self.has_more_origins || self.origins.len() > ORIGINS_SHOWN { ", and more" } else { "" };
+        format!("{}{more}", self.origins.iter().take(ORIGINS_SHOWN).map(name).collect::<Vec<_>>().join(", "))
+    }
+
+    /// The service that retries, where all who took part at the start are one: by its own name, else by what made the pods (that is how
+    /// OpenTelemetry names a service that has no name), else the unit.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        let names = ["service.name", "squelch.workload", "systemd.unit"].map(|key| self.from(key));
+        let name = names.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
+        name.strip_suffix(".service").unwrap_or(name)
     }
 
     /// Records per second, for people.

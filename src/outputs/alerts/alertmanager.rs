@@ -1,9 +1,11 @@
 //! Alertmanager, API v2: `POST /api/v2/alerts` to every member of a cluster.
 //!
-//! Labels are what an alert *is*: they stay the same from the first record of a storm to its last, also after a restart, because they come from
-//! what never changes in a storm (its kind, id, first message and node) and from the configuration. What changes (level, class, rate, counts,
-//! diagnosis, text) is in annotations. Alertmanager forgets an alert that it has not been told of for five minutes (`resolve_timeout`), so
-//! what fires is told again every minute, and with `endsAt` when it is over.
+//! Labels are what an alert *is*: `alertname`, `fingerprint`, `class`, `severity`, `namespace`, `service`, `container`, `node`, and those of the
+//! configuration. They come from what never changes in a storm, also after a restart: its kind, its first message, its node, and what all who took
+//! part when it fired have in common (a storm that spreads to a second namespace keeps the first as its label; the annotation `origins` lists
+//! both). Only `severity` may rise: then the alert with the old one is ended in the same request. What else changes (rate, counts, diagnosis,
+//! text) is in annotations. Alertmanager forgets an alert that it has not been told of for five minutes (`resolve_timeout`), so what fires is
+//! told again every minute, and with `endsAt` when it is over.
 
 use super::alert::Alert;
 use super::options::AlertmanagerOptions;
@@ -14,6 +16,7 @@ use crate::outputs::timestamp::rfc3339;
 use crate::store::Record;
 use crate::time::UnixNanos;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -23,6 +26,12 @@ use tokio::time::Instant;
 
 /// Where alerts go below the URL of a member.
 const PATH: &str = "/api/v2/alerts";
+
+/// The label that may rise.
+const SEVERITY: &str = "severity";
+
+/// The annotation by which a storm is known: as a label it would make each storm an alert of its own, and a silence would end with one.
+const STORM_ID: &str = "storm_id";
 
 /// What fires is told again after this. The server forgets after 5 min: four may be lost.
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
@@ -51,23 +60,30 @@ impl AlertmanagerEncoder {
         Self { labels, now }
     }
 
-    fn alert(&self, alert: &Alert<'_>) -> Value {
+    /// Appends what there is to tell of one storm: the ends of its lower severities, then the alert itself.
+    fn push(&self, storm: &Told<'_>, alerts: &mut Vec<Value>) {
+        let Told { alert, ended } = storm;
         let now = rfc3339((self.now)());
         // All are UTC of one width: their order is that of their text.
         let begin = alert.onset.as_ref().min(&now);
-        let mut told = json!({ "labels": self.labels(alert), "annotations": annotations(alert) });
-        if begin.is_empty() {
-            return told;
+        let annotations = annotations(alert);
+        for level in ended {
+            let mut annotations = annotations.clone();
+            annotations["superseded_by"] = alert.alert_level.as_ref().into();
+            alerts.push(json!({ "labels": self.labels(alert, level), "annotations": annotations, "startsAt": begin, "endsAt": now }));
         }
-        told["startsAt"] = begin.into();
-        if alert.is_over() {
-            let end = alert.resolved.as_deref().unwrap_or(&now).min(&now);
-            told["endsAt"] = end.max(begin).into();
+        let mut told = json!({ "labels": self.labels(alert, &alert.alert_level), "annotations": annotations });
+        if !begin.is_empty() {
+            told["startsAt"] = begin.into();
+            if alert.is_over() {
+                let end = alert.resolved.as_deref().unwrap_or(&now).min(&now);
+                told["endsAt"] = end.max(begin).into();
+            }
         }
-        told
+        alerts.push(told);
     }
 
-    fn labels(&self, alert: &Alert<'_>) -> Value {
+    fn labels(&self, alert: &Alert<'_>, level: &str) -> Value {
         let name = match &*alert.detected_by {
             "crash_loop" => "CrashLoop",
             "slow_loop" => "SlowRetryLoop",
@@ -77,14 +93,13 @@ impl AlertmanagerEncoder {
         let mut labels = Map::new();
         for (label, value) in [
             ("alertname", name),
-            // A constant: the level of a storm may rise, and another label is another alert.
-            ("severity", if name == "SquelchTest" { "info" } else { "warning" }),
-            ("storm_id", &alert.storm_id),
-            ("fingerprint", &alert.fingerprint),
-            ("node", alert.from("host.name")),
+            ("fingerprint", &*alert.fingerprint),
+            ("class", &*alert.first_class),
+            (SEVERITY, level),
             ("namespace", alert.from("k8s.namespace.name")),
-            ("service", alert.from("service.name")),
-            ("workload", alert.from("k8s.deployment.name")),
+            ("service", alert.service()),
+            ("container", alert.from("k8s.container.name")),
+            ("node", alert.from("host.name")),
         ] {
             if !value.is_empty() {
                 labels.insert(label.into(), value.into());
@@ -97,19 +112,41 @@ impl AlertmanagerEncoder {
     }
 }
 
+/// The latest state of a storm.
+#[derive(Debug, Default)]
+struct Told<'a> {
+    alert: Alert<'a>,
+    /// The severities under which it was told before.
+    ended: Vec<Cow<'a, str>>,
+}
+
+impl<'a> Told<'a> {
+    fn go_on(&mut self, alert: Alert<'a>) {
+        let before = std::mem::replace(&mut self.alert, alert).alert_level;
+        let levels = [before].into_iter().chain(self.alert.previous_alert_level.clone());
+        self.ended.extend(levels.filter(|level| !level.is_empty()));
+        self.ended.sort();
+        self.ended.dedup();
+        self.ended.retain(|level| *level != self.alert.alert_level);
+    }
+}
+
 fn annotations(alert: &Alert<'_>) -> Value {
     let mut annotations = Map::new();
     let (policy, who, whereto, rate, advice) = (alert.policy(), alert.who(), alert.whereto(), alert.rate(), alert.advice());
+    let origins = alert.origins();
     for (name, value) in [
         ("summary", alert.summary()),
         ("description", &alert.body),
         ("alert_level", &alert.alert_level),
-        ("class", &alert.class),
+        (STORM_ID, &alert.storm_id),
+        ("class_now", &alert.class),
         ("detected_by", &alert.detected_by),
         ("template", &alert.template),
         ("diagnosis", &policy),
         ("instances", &who),
         ("targets", &whereto),
+        ("origins", &origins),
         ("trigger", alert.trigger.as_ref().map_or("", |trigger| &trigger.template)),
         ("rate_per_second", if alert.is_over() { "" } else { &rate }),
         ("records", &alert.records.to_string()),
@@ -129,15 +166,24 @@ impl Encoder for AlertmanagerEncoder {
     }
     /// The latest state of each storm: the server keeps no more of it.
     fn encode(&mut self, records: &[Record<'_>], out: &mut Vec<u8>) {
-        let mut latest: Vec<Alert<'_>> = Vec::new();
+        let mut latest: Vec<Told<'_>> = Vec::new();
         for record in records {
             let alert = Alert::read(record.json);
-            match latest.iter_mut().find(|other| other.storm_id == alert.storm_id) {
-                Some(earlier) => *earlier = alert,
-                None => latest.push(alert),
-            }
+            let known = latest.iter().position(|told| told.alert.storm_id == alert.storm_id);
+            let at = known.unwrap_or_else(|| {
+                latest.push(Told::default());
+                latest.len() - 1
+            });
+            latest[at].go_on(alert);
         }
-        let alerts: Vec<Value> = latest.iter().map(|alert| self.alert(alert)).collect();
+        let mut alerts = Vec::new();
+        for storm in &mut latest {
+            if self.labels.iter().any(|(label, _)| label == SEVERITY) {
+                // The user's own severity is one that never changes.
+                storm.ended.clear();
+            }
+            self.push(storm, &mut alerts);
+        }
         serde_json::to_writer(&mut *out, &alerts).expect("JSON in memory can be written");
     }
 }
@@ -157,8 +203,9 @@ impl Firing {
             self.next = now + pause(random);
         }
         for alert in alerts {
-            let Some(id) = alert["labels"]["storm_id"].as_str().map(str::to_owned) else { continue };
+            let Some(id) = alert["annotations"][STORM_ID].as_str().map(str::to_owned) else { continue };
             if alert.get("endsAt").is_some() {
+                // Of a severity that it has no more, or of the storm itself: what fires now comes behind.
                 self.alerts.remove(&id);
                 continue;
             }
@@ -214,7 +261,7 @@ impl AlertmanagerSender {
     /// # Errors
     /// When a URL or TLS file is of no use.
     pub fn new(options: &AlertmanagerOptions, delivery: &delivery::Options) -> Result<Self, HttpError> {
-        let member = |url: &String| HttpSender::new(options.client.http(&with_path(url)), delivery, None);
+        let member = |url: &String| HttpSender::new(options.client.http(&with_path(url)), delivery, None).map(HttpSender::without_pages);
         let members = options.urls.iter().map(member).collect::<Result<Vec<_>, _>>()?;
         let target = members.iter().map(Sender::target).collect::<Vec<_>>().join(", ");
         Ok(Self { target, members, firing: Firing::default(), started: clock::monotonic_in_tokio(), reminders_fail: false })

@@ -23,11 +23,12 @@ fn an_alert_is_identity_in_labels_and_all_else_in_annotations() {
     let alert = &alerts(&[firing()])[0];
     assert_eq!(
         alert["labels"],
-        json!({ "alertname": "RetryStorm", "severity": "warning", "storm_id": "3a7f01c2d4e5f607", "fingerprint": alert["labels"]["fingerprint"],
-            "node": "node-17", "cluster": "eu-1" })
+        json!({ "alertname": "RetryStorm", "fingerprint": alert["labels"]["fingerprint"], "class": "retry", "severity": "warning", "namespace": "shop",
+            "service": "orders", "container": "app", "node": "node-17", "cluster": "eu-1" })
     );
     let said = &alert["annotations"];
     assert_eq!(said["alert_level"], "warning");
+    assert_eq!((&said["storm_id"], &said["origins"]), (&"3a7f01c2d4e5f607".into(), &"pay/ledger/app, shop/orders/app".into()));
     assert_eq!(said["diagnosis"], "immediate every 80ms, jitter no, lockstep unknown");
     assert_eq!((&said["instances"], &said["targets"], &said["rate_per_second"]), (&"12".into(), &"activemq-1:61616".into(), &"1,196".into()));
     assert!(said["summary"].as_str().unwrap().starts_with("[WARNING] Retry storm: \"Connection to <host> failed"), "{said}");
@@ -37,9 +38,35 @@ fn an_alert_is_identity_in_labels_and_all_else_in_annotations() {
 }
 
 #[test]
-fn the_labels_of_one_storm_are_the_same_from_its_first_record_to_its_last() {
-    let labels: Vec<Value> = [firing(), ongoing(), critical(), over()].map(|record| alerts(&[record])[0]["labels"].clone()).into();
-    assert!(labels.windows(2).all(|pair| pair[0] == pair[1]), "{labels:#?}");
+fn the_labels_of_one_storm_are_the_same_from_its_first_record_to_its_last_but_for_a_severity_that_rises() {
+    let labels: Vec<Value> = [firing(), ongoing(), critical(), over()].map(|record| alerts(&[record]).pop().unwrap()["labels"].clone()).into();
+    assert_eq!(labels[0], labels[1], "another message leads by now");
+    assert_eq!(labels[2], labels[3]);
+    let mut risen = labels[0].clone();
+    risen["severity"] = "critical".into();
+    assert_eq!(risen, labels[2]);
+}
+
+#[test]
+fn a_severity_that_rises_ends_the_alert_that_had_the_old_one_in_the_same_request() {
+    let told = alerts(&[critical()]);
+    assert_eq!(told.iter().map(|alert| alert["labels"]["severity"].as_str().unwrap()).collect::<Vec<_>>(), ["warning", "critical"]);
+    assert_eq!((told[0]["endsAt"].as_str(), told[1].get("endsAt")), (Some("2026-01-01T00:10:00.000000000Z"), None));
+    assert_eq!(told[0]["annotations"]["superseded_by"], "critical");
+    assert_eq!(told[0]["labels"], alerts(&[firing()])[0]["labels"]);
+    // Also when one request tells of all of it.
+    let at_once = alerts(&[firing(), ongoing(), critical(), over()]);
+    assert_eq!(at_once.iter().map(|alert| alert["labels"]["severity"].as_str().unwrap()).collect::<Vec<_>>(), ["warning", "critical"]);
+    assert!(at_once.iter().all(|alert| alert.get("endsAt").is_some()), "{at_once:?}");
+}
+
+#[test]
+fn a_severity_of_the_users_never_changes() {
+    let mut body = Vec::new();
+    let mut encoder = AlertmanagerEncoder::new(vec![("severity".into(), "page".into())], noon);
+    encoder.encode(&[Record { kind: RecordKind::Storm, json: &critical() }], &mut body);
+    let told: Vec<Value> = serde_json::from_slice(&body).unwrap();
+    assert_eq!((told.len(), &told[0]["labels"]["severity"], told[0].get("endsAt")), (1, &"page".into(), None));
 }
 
 #[test]
@@ -51,9 +78,9 @@ fn the_end_of_a_storm_resolves_its_alert() {
 
 #[test]
 fn one_request_tells_the_latest_of_each_storm() {
-    let told = alerts(&[firing(), hostile(), over()]);
+    let told = alerts(&[ongoing(), hostile(), firing()]);
     assert_eq!(told.len(), 2);
-    assert!(told[0].get("endsAt").is_some());
+    assert_eq!(told[0], alerts(&[firing()])[0]);
 }
 
 #[test]
@@ -69,7 +96,7 @@ fn log_time_ahead_of_ours_makes_no_alert_that_ends_before_it_begins() {
 fn what_a_log_says_is_a_value_and_no_more() {
     let told = alerts(&[hostile()]);
     assert!(sentences(&told[0]["annotations"]).contains("<!channel>"));
-    assert_eq!(told[0]["labels"].as_object().unwrap().len(), 6);
+    assert_eq!(told[0]["labels"].as_object().unwrap().len(), 9);
     let not_ours = alerts(&[b"\xff{".to_vec()]);
     assert_eq!(not_ours[0]["annotations"]["summary"], "\u{fffd}{");
 }
@@ -95,7 +122,10 @@ fn what_fires_is_told_again_each_minute_until_it_is_over() {
     firing_now.told(&body(&ongoing()), s(170), 0.5);
     assert_eq!(firing_now.next(), Some(s(205)), "news do not put off the reminder of others");
     assert_eq!(firing_now.reminder(s(205), 0.0).unwrap().body, body(&ongoing()), "with what was told last");
-    firing_now.told(&body(&over()), s(210), 0.0);
+    firing_now.told(&body(&critical()), s(206), 0.0);
+    let risen: Vec<Value> = serde_json::from_slice(&firing_now.reminder(s(300), 0.0).unwrap().body).unwrap();
+    assert_eq!((risen.len(), &risen[0]["labels"]["severity"]), (1, &"critical".into()), "the one that was ended is not told again");
+    firing_now.told(&body(&over()), s(310), 0.0);
     assert_eq!(firing_now.next(), None);
 }
 

@@ -1,10 +1,11 @@
 //! Runs a command of the user's, with the record on its standard input. One run is [`run`], which blocks; the agent's output runs one
-//! command at a time, the pipe's `--alert-cmd` a few.
+//! command at a time, the pipe's `--alert-cmd` a few. It ends within `run_max` and [`DIES_WITHIN`].
 
 use super::options::ExecOptions;
 use crate::clock;
 use crate::delivery::task::local_trouble;
 use crate::delivery::{Outcome, Request, Sender, Unreachable};
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
@@ -16,6 +17,9 @@ use std::time::Duration;
 
 /// How often a running command is looked at.
 const LOOK: Duration = Duration::from_millis(10);
+
+/// How long a command that was killed is waited for. One that waits for a disk that is gone does not die; it is left to itself.
+const DIES_WITHIN: Duration = Duration::from_secs(5);
 
 /// `EX_TEMPFAIL` of sysexits.h: the command asks to be run again.
 const TRY_AGAIN: i32 = 75;
@@ -68,13 +72,24 @@ fn wait(child: &mut Child, run_max: Duration, is_given_up: &AtomicBool) -> io::R
         }
         if clock::monotonic() >= deadline || is_given_up.load(Ordering::Relaxed) {
             // The whole group: `sh` alone would leave its children behind.
-            let _ = Command::new("sh").arg("-c").arg(format!("kill -KILL -{}", child.id())).stderr(Stdio::null()).status();
+            if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+                let _ = kill_process_group(group, Signal::KILL);
+            }
             child.kill()?;
-            child.wait()?;
+            bury(child)?;
             return Ok(None);
         }
         thread::sleep(LOOK);
     }
+}
+
+/// Waits for the end of a child that was killed, but not for ever.
+fn bury(child: &mut Child) -> io::Result<()> {
+    let deadline = clock::monotonic() + DIES_WITHIN;
+    while child.try_wait()?.is_none() && clock::monotonic() < deadline {
+        thread::sleep(LOOK);
+    }
+    Ok(())
 }
 
 /// Runs the command for each request.

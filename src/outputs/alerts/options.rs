@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
 
 /// Who is told of storms.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum AlertOptions {
     /// All members of an Alertmanager cluster.
     Alertmanager(AlertmanagerOptions),
@@ -20,7 +20,7 @@ pub enum AlertOptions {
 }
 
 /// Settings of an Alertmanager output.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct AlertmanagerOptions {
     /// Each member of the cluster, with or without `/api/v2/alerts`.
     pub urls: Vec<String>,
@@ -31,7 +31,7 @@ pub struct AlertmanagerOptions {
 }
 
 /// Settings of a webhook.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct WebhookOptions {
     /// Where to; it may hold a key.
     pub url: SecretString,
@@ -42,7 +42,7 @@ pub struct WebhookOptions {
 }
 
 /// Settings of a chat room.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SlackOptions {
     /// Its incoming webhook: the path is a key.
     pub url: SecretString,
@@ -51,7 +51,7 @@ pub struct SlackOptions {
 }
 
 /// Settings of a PagerDuty output.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PagerdutyOptions {
     /// Where to.
     pub url: String,

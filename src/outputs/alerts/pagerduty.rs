@@ -60,6 +60,10 @@ fn payload(alert: &Alert<'_>) -> Value {
             "rate_per_second": alert.rate,
             "peak_per_second": alert.peak,
             "instances": alert.who(),
+            "namespace": alert.from("k8s.namespace.name"),
+            "service": alert.service(),
+            "origins": cut(&alert.origins(), DETAIL_CHARS_MAX),
+            "node": node,
             "storm_id": alert.storm_id,
         },
     })

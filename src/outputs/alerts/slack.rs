@@ -4,7 +4,7 @@
 
 use super::alert::{Alert, cut};
 use crate::delivery::{Encoder, Outcome};
-use crate::outputs::answer::{Answer, by_status};
+use crate::outputs::answer::{Answer, by_status_but_no_page};
 use crate::store::Record;
 use serde_json::{Value, json};
 
@@ -42,7 +42,13 @@ fn message(alert: &Alert<'_>) -> Value {
     if let Some((_, rest)) = alert.body.split_once('\n') {
         blocks.push(section(&format!("```{}```", escaped(rest, BLOCK_CHARS_MAX).replace('`', "'"))));
     }
-    let foot = [("node", alert.from("host.name")), ("storm", &alert.storm_id), ("class", &alert.class)];
+    let foot = [
+        ("namespace", alert.from("k8s.namespace.name")),
+        ("service", alert.service()),
+        ("node", alert.from("host.name")),
+        ("storm", &alert.storm_id),
+        ("class", &alert.class),
+    ];
     let foot: Vec<String> = foot.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name} {value}")).collect();
     blocks.push(json!({ "type": "context", "elements": [{ "type": "mrkdwn", "text": escaped(&foot.join(" · "), LINE_CHARS_MAX) }] }));
     json!({ "text": format!("{mark} {summary}"), "blocks": blocks, "unfurl_links": false, "unfurl_media": false })
@@ -81,7 +87,7 @@ fn escaped(text: &str, chars_max: usize) -> String {
 #[must_use]
 pub fn read_answer(answer: &Answer, _records: usize) -> Outcome {
     let said: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    match by_status(answer) {
+    match by_status_but_no_page(answer) {
         Outcome::Delivered { status } if said["ok"] == false => {
             Outcome::Refused { status, words: said["error"].as_str().unwrap_or("it answers ok: false").to_owned() }
         }

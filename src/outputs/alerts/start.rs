@@ -47,7 +47,7 @@ macro_rules! with_parts {
                 $body
             }
             AlertOptions::Pagerduty(options) => {
-                let $sender = HttpSender::new(options.client.http(&options.url), $delivery, None).map_err(wrong)?;
+                let $sender = HttpSender::new(options.client.http(&options.url), $delivery, None).map_err(wrong)?.without_pages();
                 let $encoder = PagerdutyEncoder::new(options.routing_key);
                 let $records_max = 1;
                 $body

@@ -4,6 +4,7 @@ use super::json::Object;
 use super::view::View;
 use crate::delivery::Encoder;
 use crate::store::Record;
+use crate::time::MILLI;
 
 /// Datadog takes no request with more records (its limits: 1,000 records, 5 MB).
 pub const RECORDS_MAX: usize = 1000;
@@ -33,9 +34,11 @@ impl Encoder for Datadog {
 }
 
 /// `timestamp`, `status`, `service`, `hostname` are names that Datadog looks for; everything else becomes an attribute.
+/// Its time has milliseconds and is given in them; the nanoseconds stand in `squelch.timestamp`.
 fn push_log(out: &mut Vec<u8>, view: &View<'_>, tags: &str) {
     let mut log = Object::begin(out);
-    log.field("message", &*view.body).field("timestamp", &*view.timestamp).field("ddsource", "squelch").text("ddtags", tags);
+    log.field("message", &*view.body).field("timestamp", &view.at().0.div_euclid(MILLI)).field("ddsource", "squelch").text("ddtags", tags);
+    log.field("squelch.timestamp", &*view.timestamp);
     log.text("hostname", view.resource("host.name").unwrap_or_default());
     let service = ["service.name", "k8s.container.name"].iter().find_map(|name| view.resource(name)).unwrap_or_default();
     log.text("service", service).text("status", &view.severity_text).text("event_name", &view.event_name);

@@ -3,12 +3,13 @@
 //!
 //! | | one item per record | what makes a resend harmless |
 //! |---|---|---|
-//! | [`loki`] | entry of a stream | same stream, time and line: Loki keeps one |
+//! | [`loki`] | entry of a stream | same stream, time, line and metadata: Loki keeps one |
 //! | [`elasticsearch`] | document | `create` with `_id` = `log.record.uid`: 409 says that it is there |
 //! | [`otlp`] | log record | `log.record.uid` as attribute: receivers may drop equal ones |
 //! | [`victorialogs`] | JSON line | `log.record.uid` as field: queries can count it once |
 //! | [`clickhouse`] | row | `insert_deduplication_token`, and a table that keeps one row per uid |
 //! | [`splunk`], [`datadog`] | event | `log.record.uid` as field |
+//! | [`nats`] | message | `Nats-Msg-Id` = `log.record.uid`: the stream keeps one within its duplicate window |
 //! | [`syslog`] | message | `log.record.uid` in the structured data |
 
 pub mod clickhouse;
@@ -16,6 +17,7 @@ pub mod datadog;
 pub mod elasticsearch;
 pub mod json;
 pub mod loki;
+pub mod nats;
 pub mod otlp;
 pub mod protobuf;
 pub mod splunk;
@@ -27,7 +29,7 @@ pub mod view;
 mod samples;
 
 use crate::delivery::Encoder;
-use crate::store::Record;
+use crate::store::{BatchNumber, Record, Records};
 
 impl Encoder for Box<dyn Encoder> {
     fn content_type(&self) -> &'static str {
@@ -35,6 +37,12 @@ impl Encoder for Box<dyn Encoder> {
     }
     fn encode(&mut self, records: &[Record<'_>], out: &mut Vec<u8>) {
         (**self).encode(records, out);
+    }
+    fn marks(&self, batch: BatchNumber, records: &Records) -> Vec<u32> {
+        (**self).marks(batch, records)
+    }
+    fn encode_marked(&mut self, records: &[Record<'_>], marks: &[u32], out: &mut Vec<u8>) {
+        (**self).encode_marked(records, marks, out);
     }
 }
 

@@ -143,7 +143,14 @@ pub fn read_answer(answer: &Answer, records: usize) -> Outcome {
     if !(200..=299).contains(&status) {
         return by_status(answer);
     }
-    let garbage = || Outcome::Unreachable { kind: Unreachable::Garbage, words: "the answer is none of an OTLP receiver".into() };
+    let garbage = || {
+        // It may have refused all of them. What goes again has the same ids.
+        let words = if answer.is_whole { "the answer is none of an OTLP receiver" } else { "the answer of the OTLP receiver was not whole" };
+        Outcome::Unreachable { kind: Unreachable::Garbage, words: words.into() }
+    };
+    if !answer.is_whole {
+        return garbage();
+    }
     let Some((rejected, message)) = partial_success(&answer.body) else { return garbage() };
     if rejected == 0 {
         // A message alone is advice.
@@ -280,7 +287,10 @@ mod tests {
         let dead = format!(r#"Partial {{ retry: [], dead: [(0, "{reason}"), (1, "{reason}")], retry_after: None }}"#);
         check(200, &partial(1, "too old"), &dead);
         check(200, br#"{"partialSuccess":{"rejectedLogRecords":"1","errorMessage":"too old"}}"#, &dead);
-        assert!(matches!(read_answer(&Answer { status: 200, body: partial(2, "no"), ..Answer::default() }, 2), Outcome::Rejected { .. }));
+        let all = Answer { status: 200, body: partial(2, "no"), is_whole: true, ..Answer::default() };
+        assert!(matches!(read_answer(&all, 2), Outcome::Rejected { .. }));
+        let cut = Answer { status: 200, ..Answer::default() };
+        assert!(matches!(read_answer(&cut, 2), Outcome::Unreachable { words, .. } if words.ends_with("was not whole")));
     }
 
     #[test]

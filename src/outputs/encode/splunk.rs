@@ -6,7 +6,7 @@ use super::json::{Object, push};
 use super::view::View;
 use crate::delivery::outcome::words;
 use crate::delivery::{Encoder, Outcome};
-use crate::outputs::answer::{Answer, by_status};
+use crate::outputs::answer::{Answer, by_status, by_status_but_no_page};
 use crate::store::Record;
 use serde::Deserialize;
 
@@ -53,20 +53,39 @@ struct Answered {
     code: u32,
     #[serde(rename = "invalid-event-number")]
     invalid: Option<u32>,
+    #[serde(rename = "ackId")]
+    ack_id: Option<u64>,
 }
 
 /// Codes that say that the index or the channel is not what it should be: people must end that, no record is to blame.
 const WRONG_INDEX: u32 = 7;
 const NO_CHANNEL: u32 = 10;
 const WRONG_CHANNEL: u32 = 11;
+const NO_ACKNOWLEDGEMENTS: u32 = 14;
+
+/// The number that the indexer's acknowledgement of a request is asked for with, if the token has that.
+#[must_use]
+pub fn ack_id(answer: &Answer) -> Option<u64> {
+    serde_json::from_slice::<Answered>(&answer.body).ok()?.ack_id
+}
+
+/// Whether the answer says that the collector does not know a channel, as one that was started again does not.
+#[must_use]
+pub fn is_channel_unknown(answer: &Answer) -> bool {
+    answer.status == 400 && serde_json::from_slice::<Answered>(&answer.body).is_ok_and(|answered| matches!(answered.code, NO_CHANNEL | WRONG_CHANNEL))
+}
 
 /// Reads the code of an answer.
 #[must_use]
 pub fn read_answer(answer: &Answer, records: usize) -> Outcome {
-    let Ok(Answered { text, code, invalid }) = serde_json::from_slice(&answer.body) else { return by_status(answer) };
+    let Ok(Answered { text, code, invalid, .. }) = serde_json::from_slice(&answer.body) else { return by_status_but_no_page(answer) };
     match (answer.status, code, invalid) {
+        (400, NO_CHANNEL, _) => {
+            let words = format!("{}: this token wants acknowledgements, set acknowledge = true", words(text.as_bytes()));
+            Outcome::Refused { status: 400, words }
+        }
         (200, 1.., _) => Outcome::Busy { status: 200, retry_after: answer.retry_after, words: words(text.as_bytes()) },
-        (400, WRONG_INDEX | NO_CHANNEL | WRONG_CHANNEL, _) => Outcome::Refused { status: 400, words: words(text.as_bytes()) },
+        (400, WRONG_INDEX | WRONG_CHANNEL | NO_ACKNOWLEDGEMENTS, _) => Outcome::Refused { status: 400, words: words(text.as_bytes()) },
         (400, _, Some(bad)) if (bad as usize) < records && records > 1 => {
             let retry = (bad + 1..u32::try_from(records).unwrap_or(u32::MAX)).collect();
             Outcome::Partial { retry, dead: vec![(bad, words(format!("status 400: {text}").as_bytes()))], retry_after: None }
@@ -101,6 +120,11 @@ mod tests {
             400,
             r#"{"text":"Invalid data format","code":6,"invalid-event-number":1}"#,
             r#"Partial { retry: [2, 3], dead: [(1, "status 400: Invalid data format")], retry_after: None }"#,
+        );
+        check(
+            400,
+            r#"{"text":"Data channel is missing","code":10}"#,
+            r#"Refused { status: 400, words: "Data channel is missing: this token wants acknowledgements, set acknowledge = true" }"#,
         );
         check(400, r#"{"text":"No data","code":5}"#, r#"Rejected { status: 400, words: "{\"text\":\"No data\",\"code\":5}" }"#);
         check(

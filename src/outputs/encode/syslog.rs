@@ -55,8 +55,9 @@ impl Syslog {
         for (name, value) in view.texts().filter(|(name, _)| *name != "event_name" && !LEFT_OUT.contains(name)) {
             parameter(out, name.strip_prefix("squelch.").unwrap_or(name), &value);
         }
-        // The mark says that the text is UTF-8.
-        out.extend_from_slice(b"] \xef\xbb\xbf");
+        // RFC 5424 lets a text begin with a byte order mark to say that it is UTF-8. rsyslog and VictoriaLogs keep the mark as the text's first
+        // character, where it hides the beginning from searches; without it they read UTF-8 all the same.
+        out.extend_from_slice(b"] ");
         out.extend_from_slice(cut(&view.body, self.message_bytes_max.saturating_sub(out.len())).as_bytes());
     }
 }

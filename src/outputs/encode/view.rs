@@ -117,7 +117,7 @@ pub fn text_of(value: &Value) -> Cow<'_, str> {
 }
 
 /// RFC 3339 to nanoseconds; the epoch for what is no time.
-fn nanos(text: &str) -> UnixNanos {
+pub(super) fn nanos(text: &str) -> UnixNanos {
     let at = text.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_nanosecond);
     UnixNanos(i64::try_from(at).unwrap_or(0))
 }
@@ -127,6 +127,11 @@ fn nanos(text: &str) -> UnixNanos {
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 struct Texts<'a>(Pairs<'a>);
+
+/// An object of texts, for who reads a record in part.
+pub(super) fn pairs<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Pairs<'a>, D::Error> {
+    Texts::deserialize(deserializer).map(|texts| texts.0)
+}
 
 impl<'de: 'a, 'a> Deserialize<'de> for Texts<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

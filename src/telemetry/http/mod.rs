@@ -14,9 +14,9 @@ mod bounded;
 mod host;
 
 use super::TelemetryError;
-use super::metrics::births::HELD_AT_ZERO;
 use super::metrics::{Format, Scraper};
 use super::status::{BEAT_MAX, Subscriber};
+use crate::config::SCRAPE_INTERVAL;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -50,7 +50,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { listen: None, api_listen: None, api_token: None, hosts: Vec::new(), held_at_zero: HELD_AT_ZERO }
+        Self { listen: None, api_listen: None, api_token: None, hosts: Vec::new(), held_at_zero: SCRAPE_INTERVAL }
     }
 }
 

@@ -7,9 +7,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How long a new series stays at zero: the usual scrape interval. Set it to the longest interval of all scrapers.
-pub const HELD_AT_ZERO: Duration = Duration::from_secs(15);
-
 /// When each series was first scraped.
 #[derive(Debug)]
 pub struct Births {
@@ -65,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_series_that_comes_back_is_born_again() {
-        let mut births = Births::new(HELD_AT_ZERO);
+        let mut births = Births::new(Duration::from_secs(15));
         births.value(1, 3, Duration::from_secs(100));
         births.keep(|admission| admission == 2);
         assert_eq!(births.first_scrapes.len(), 0);

@@ -83,7 +83,7 @@ fn loki() -> OutputCounters {
 
 fn scraper() -> (Publisher, Scraper) {
     let (publisher, subscriber) = channel();
-    (publisher, Scraper::new(subscriber, births::HELD_AT_ZERO))
+    (publisher, Scraper::new(subscriber, crate::config::SCRAPE_INTERVAL))
 }
 
 /// A scrape without what differs from run to run.

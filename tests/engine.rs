@@ -24,6 +24,8 @@ struct Out {
     /// Bytes by where they stood, of what passed and of what was absorbed.
     bytes_at: BTreeMap<(StreamId, u64), usize>,
     absorbed_lines: u64,
+    /// What passed, with its template and its time.
+    told: Vec<(String, String, Option<UnixNanos>)>,
 }
 
 impl Sink for Out {
@@ -33,6 +35,8 @@ impl Sink for Out {
         self.bytes_at.insert((record.stream, record.place.offset), record.raw.len());
         let first_line = record.raw.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
         self.places.push((record.stream, record.place, first_line.to_vec()));
+        let template = record.fingerprint.map_or_else(String::new, |fingerprint| fingerprint.template.to_string());
+        self.told.push((String::from_utf8_lossy(record.raw).into_owned(), template, record.event));
         let mark = if record.would_absorb { "would absorb: " } else { "" };
         self.rows.push(format!("{mark}{}", String::from_utf8_lossy(record.raw).trim_end()));
     }
@@ -162,6 +166,27 @@ fn a_record_that_waits_for_its_end_waits_no_longer_than_30_ms() {
     assert_eq!(bench.engine.next_wakeup().map(|due| due.since(bench.now)), Some(30 * MILLI));
     bench.after(30 * MILLI);
     assert_eq!(bench.engine.accounting().open, bench.engine.accounting().read - bench.out.forwarded_lines);
+}
+
+#[test]
+fn more_writers_than_are_told_apart_do_not_take_each_others_words() {
+    // Each of a hundred has begun a line that is cut; the next line of a new one pushes out the writer that was silent longest. Their names are
+    // of many lengths, so that no word stands where another line has it.
+    let mut bench = Bench::new(Options::default());
+    let name = |writer: u64| format!("[pod/shop-{}/app]", writer * writer * writer);
+    for writer in 0..100 {
+        bench.feed(&format!("{} 2026-11-23T10:00:00.000000000Z stdout P the first half of it, \n", name(writer)));
+    }
+    for writer in 100..200 {
+        bench.feed(&format!("{} 2026-11-23T10:00:01.000000000Z stdout F WARN order {writer} took {} ms\n", name(writer), writer * 7 + 1000));
+    }
+    bench.drain();
+    let orders: Vec<_> = bench.out.told.iter().filter(|(text, ..)| text.contains("WARN order")).collect();
+    assert_eq!(orders.len(), 100);
+    for (text, template, event) in orders {
+        assert!(template.ends_with("order <num> took <num> ms"), "{text} {template}");
+        assert_eq!(*event, Some(START.plus(SECOND)), "{text}");
+    }
 }
 
 #[test]

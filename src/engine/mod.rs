@@ -529,7 +529,7 @@ impl Engine {
         }
         let text = Text { raw: line.bytes, text: &line.bytes[..line.text_len], lines: 1, arrival, place };
         let shape = self.shapes.read(text.text, &mut self.scanner, &Learn { classifier: &self.classifier });
-        let lane = self.lane(stream, shape, text.text, sink);
+        let (lane, shape) = self.lane(stream, shape, text.text, sink);
         self.streams[stream].absorbs_rest_of = None;
         let is_cut_by_runtime = self.shapes.get(shape).partial == Partial::More;
         if is_cut_by_runtime || self.streams[stream].lanes.get(lane).partial.is_some() {
@@ -569,20 +569,21 @@ impl Engine {
 
     /// The lane of the line that was just scanned.
     #[inline(always)]
-    fn lane(&mut self, stream: usize, shape: ShapeIndex, text: &[u8], sink: &mut dyn Sink) -> usize {
-        let shape = self.shapes.get(shape);
-        let instance = shape.instance.map_or(0, |field| rapidhash_v3(field.of(text, self.scanner.words())));
-        let key = instance.wrapping_add(shape.lane_salt);
-        let lane = match self.streams[stream].lanes.find(key) {
-            LaneIndex::There(lane) => lane,
+    fn lane(&mut self, stream: usize, shape: ShapeIndex, text: &[u8], sink: &mut dyn Sink) -> (usize, ShapeIndex) {
+        let known = self.shapes.get(shape);
+        let instance = known.instance.map_or(0, |field| rapidhash_v3(field.of(text, self.scanner.words())));
+        let key = instance.wrapping_add(known.lane_salt);
+        let found = match self.streams[stream].lanes.find(key) {
+            LaneIndex::There(lane) => (lane, shape),
             LaneIndex::TakenFrom(lane) => {
                 self.finish_lane(stream, lane, sink);
                 self.streams[stream].lanes.reuse(lane, key);
-                lane
+                // What was finished was read again by the same scanner.
+                (lane, self.shapes.read(text, &mut self.scanner, &Learn { classifier: &self.classifier }))
             }
         };
         self.instance_at_hand = instance;
-        lane
+        found
     }
 
     /// A line that the runtime cut, or the one that completes it.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stderr, reason = "what is skipped is said")]
 
+use squelch::outputs::encode::label_name;
 use squelch::telemetry::metrics::family::{self, Kind};
 use std::collections::BTreeSet;
 use std::fs;
@@ -68,6 +69,38 @@ fn the_page_of_metrics_lists_them_all() {
 fn rules_ask_only_for_what_is_exposed() {
     check_names("packaging/prometheus/recording.yml");
     check_names("packaging/prometheus/alerts.yml");
+}
+
+/// Names of all fields that records have, and those of their resource that agents always write.
+fn fields_of_records() -> BTreeSet<String> {
+    let schema: serde_json::Value = serde_json::from_str(&read("docs/records.schema.json")).expect("a schema is JSON");
+    let records = ["LineRecord", "SummaryRecord", "StormRecord"]
+        .map(|record| schema["$defs"][record]["properties"].as_object().expect("a record has fields").clone());
+    let own = records.into_iter().flat_map(|fields| fields.into_iter().map(|(name, _)| name));
+    own.chain(["host.name", "k8s.namespace.name"].map(ToOwned::to_owned)).collect()
+}
+
+#[test]
+fn the_template_for_elasticsearch_maps_only_fields_of_records() {
+    let template: serde_json::Value = serde_json::from_str(&read("packaging/elasticsearch/index-template.json")).unwrap();
+    let mapped = template["template"]["mappings"]["properties"]["squelch"]["properties"].as_object().unwrap();
+    let fields = fields_of_records();
+    // The kind of a record is no field of its own: the encoder writes it.
+    let unknown: Vec<&String> = mapped.keys().filter(|name| *name != "kind" && !fields.contains(&format!("squelch.{name}"))).collect();
+    assert!(unknown.is_empty(), "no record has {unknown:?}");
+}
+
+/// Not tried against a real Loki; at least each field that its ruler asks for is one that the Loki output writes.
+#[test]
+fn rules_for_loki_ask_only_for_fields_of_records() {
+    let fields: BTreeSet<String> = fields_of_records().iter().map(|name| label_name(name)).collect();
+    let rules = read("packaging/loki/rules.yml");
+    let code: String = rules.lines().filter(|line| !line.trim_start().starts_with('#')).map(|line| format!("{line}\n")).collect();
+    let words = code.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let asked: BTreeSet<&str> = words.filter(|word| ["squelch_", "host_", "k8s_", "event_"].iter().any(|ours| word.starts_with(ours))).collect();
+    assert!(asked.len() > 5, "{asked:?}");
+    let unknown: Vec<&&str> = asked.iter().filter(|word| !fields.contains(**word)).collect();
+    assert!(unknown.is_empty(), "no record has {unknown:?}");
 }
 
 #[test]

@@ -291,7 +291,11 @@ impl Storms {
                     }
                 }
                 self.resolve(at, second, out);
-            } else if self.incidents[at].kind == Kind::CrashLoop && self.incidents[at].next_due() <= now {
+            } else if self.incidents[at].kind != Kind::Rate && self.incidents[at].is_restored
+                || self.incidents[at].kind == Kind::CrashLoop && self.incidents[at].next_due() <= now
+            {
+                // What a restart took over is told again at once: who is told forgets it (Alertmanager after 5 min), and a loop may be quiet for longer.
+                self.incidents[at].is_restored = false;
                 self.incidents[at].told(now, 0.0, 0, true);
                 out(StormEvent::Ongoing(Box::new(self.report_at(at, second))));
             }

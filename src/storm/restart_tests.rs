@@ -228,6 +228,9 @@ fn a_slow_loop_and_a_crash_loop_are_told_once_over_a_restart() {
         for at in [10, records.len() * 3 / 4, records.len() - 2, records.len()] {
             let run = cut(&[words], records, at, 1500);
             assert_eq!((run.count("Firing"), run.count("Resolved"), run.count("Resumed")), (1, 1, 0), "{} cut at {at}: {:?}", words.0, run.told);
+            if (100..records.len()).contains(&at) || words.1 == Class::CrashLoop && (10..records.len()).contains(&at) {
+                assert!(run.count("Ongoing") >= 1, "it is told again after the restart: {:?}", run.told);
+            }
             assert!(run.told.iter().all(|told| told.1 == run.told[0].1));
             assert!(at < 100 && words.1 == Class::Retry || run.told.last().is_some_and(|told| told.2 == records.len() as u64), "{:?}", run.told);
         }

@@ -78,11 +78,17 @@ pub fn cut(text: &str, bytes_max: usize) -> &str {
 /// A name of letters, digits and `_`, as labels must be: `k8s.namespace.name` is `k8s_namespace_name`.
 #[must_use]
 pub fn label_name(name: &str) -> String {
-    let mut label: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    if label.is_empty() || label.starts_with(|c: char| c.is_ascii_digit()) {
-        label.insert(0, '_');
-    }
+    let mut label = String::with_capacity(name.len() + 1);
+    push_label_name(&mut label, name);
     label
+}
+
+/// The same behind a text.
+pub fn push_label_name(out: &mut String, name: &str) {
+    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+        out.push('_');
+    }
+    out.extend(name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }));
 }
 
 #[cfg(test)]

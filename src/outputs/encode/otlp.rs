@@ -2,7 +2,7 @@
 //! resource.proto). Records of one resource stand together.
 
 use super::protobuf::{Message, Value as Wire, fields};
-use super::view::{Pairs, View};
+use super::view::{Field, Pairs, View};
 use crate::delivery::outcome::words;
 use crate::delivery::{Encoder, Outcome, Unreachable};
 use crate::outputs::answer::{Answer, by_status};
@@ -94,8 +94,13 @@ fn text_attribute(message: &mut Message<'_>, field: u32, name: &str, value: &str
     });
 }
 
-fn attribute(message: &mut Message<'_>, name: &str, value: &Value) {
-    message.message(ATTRIBUTES, |pair| push_pair(pair, name, value));
+fn attribute(message: &mut Message<'_>, name: &str, value: &Field<'_>) {
+    match value {
+        Field::Text(text) => text_attribute(message, ATTRIBUTES, name, text),
+        Field::Json(value) => {
+            message.message(ATTRIBUTES, |pair| push_pair(pair, name, value));
+        }
+    }
 }
 
 fn push_pair(pair: &mut Message<'_>, name: &str, value: &Value) {

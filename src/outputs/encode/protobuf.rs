@@ -51,13 +51,17 @@ impl Message<'_> {
         let start = self.0.len();
         self.0.push(0);
         write(&mut Message(self.0));
-        let length = self.0.len() - start - 1;
-        let mut prefix = Vec::with_capacity(10);
-        push_varint(&mut prefix, length as u64);
-        if prefix.len() == 1 {
-            self.0[start] = prefix[0];
-        } else {
-            self.0.splice(start..=start, prefix);
+        let mut length = (self.0.len() - start - 1) as u64;
+        let (mut prefix, mut bytes) = ([0; 10], 0);
+        while length >= 0x80 {
+            prefix[bytes] = length as u8 | 0x80;
+            length >>= 7;
+            bytes += 1;
+        }
+        prefix[bytes] = length as u8;
+        self.0[start] = prefix[0];
+        if bytes > 0 {
+            self.0.splice(start + 1..start + 1, prefix[1..=bytes].iter().copied());
         }
         self
     }

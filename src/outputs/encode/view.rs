@@ -3,8 +3,9 @@
 use crate::delivery::idempotency_key;
 use crate::store::{Record, RecordKind};
 use crate::time::UnixNanos;
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
@@ -38,7 +39,44 @@ pub struct View<'a> {
     /// The stream's label.
     pub stream: Cow<'a, str>,
     /// All other fields, `squelch.fingerprint` and so on, in the order of the record.
-    pub rest: Vec<(Cow<'a, str>, Value)>,
+    pub rest: Vec<(Cow<'a, str>, Field<'a>)>,
+}
+
+/// The value of a field: most are texts, and those are borrowed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Field<'a> {
+    /// A text.
+    Text(Cow<'a, str>),
+    /// Any other JSON.
+    Json(Value),
+}
+
+impl Field<'_> {
+    /// The text, if it is one.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Json(_) => None,
+        }
+    }
+    /// A member, if it is an object that has it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        match self {
+            Self::Text(_) => None,
+            Self::Json(value) => value.get(name),
+        }
+    }
+}
+
+impl Serialize for Field<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Json(value) => value.serialize(serializer),
+        }
+    }
 }
 
 impl<'a> View<'a> {
@@ -89,13 +127,13 @@ impl<'a> View<'a> {
     }
     /// One of the other fields.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Value> {
+    pub fn get(&self, name: &str) -> Option<&Field<'a>> {
         self.rest.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
     /// One of the other fields, if it is a text.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.get(name).and_then(Value::as_str)
+        self.get(name).and_then(Field::as_str)
     }
     /// Everything that has no place of its own, as texts: names as in the record, resource before attributes before our own fields. An
     /// object or a list is its JSON.
@@ -109,10 +147,10 @@ impl<'a> View<'a> {
 
 /// A value as text.
 #[must_use]
-pub fn text_of(value: &Value) -> Cow<'_, str> {
+pub fn text_of<'v>(value: &'v Field<'_>) -> Cow<'v, str> {
     match value {
-        Value::String(text) => Cow::Borrowed(text),
-        other => Cow::Owned(other.to_string()),
+        Field::Text(text) => Cow::Borrowed(text),
+        Field::Json(value) => Cow::Owned(value.to_string()),
     }
 }
 
@@ -125,6 +163,46 @@ pub(super) fn nanos(text: &str) -> UnixNanos {
 /// A text that is borrowed where the JSON has no escapes in it.
 #[derive(Default, Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Field<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct V;
+        impl<'de> Visitor<'de> for V {
+            type Value = Field<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any JSON")
+            }
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Field::Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Field::Text(Cow::Owned(text.to_owned())))
+            }
+            fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
+                Ok(Field::Json(value.into()))
+            }
+            fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
+                Ok(Field::Json(value.into()))
+            }
+            fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
+                Ok(Field::Json(value.into()))
+            }
+            fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
+                Ok(Field::Json(value.into()))
+            }
+            fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+                Ok(Field::Json(Value::Null))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+                Value::deserialize(SeqAccessDeserializer::new(seq)).map(Field::Json)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                Value::deserialize(MapAccessDeserializer::new(map)).map(Field::Json)
+            }
+        }
+        deserializer.deserialize_any(V)
+    }
+}
 
 struct Texts<'a>(Pairs<'a>);
 
@@ -142,7 +220,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Texts<'a> {
                 f.write_str("an object of texts")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Texts<'de>, A::Error> {
-                let mut pairs = Vec::with_capacity(map.size_hint().unwrap_or(4));
+                let mut pairs = Vec::with_capacity(map.size_hint().unwrap_or(8));
                 while let Some((Text(name), Text(value))) = map.next_entry::<Text<'de>, Text<'de>>()? {
                     pairs.push((name, value));
                 }
@@ -185,6 +263,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for View<'a> {
                             continue;
                         }
                         _ => {
+                            if view.rest.is_empty() {
+                                // A line has three or four, a summary some twenty.
+                                view.rest.reserve(if view.event_name.is_empty() { 4 } else { 24 });
+                            }
                             view.rest.push((name, map.next_value()?));
                             continue;
                         }

@@ -18,12 +18,19 @@ const LARGE: usize = 1 << 20;
 #[derive(Clone, Copy, Debug)]
 pub struct Maker {
     start: i64,
+    /// Attributes may end with a backslash.
+    backslash_ends: bool,
 }
 
 impl Maker {
     /// Records that end about now.
     pub fn until_now(count: usize) -> Self {
-        Self { start: squelch::clock::now().0 - count as i64 * STEP_NS }
+        Self { start: squelch::clock::now().0 - count as i64 * STEP_NS, backslash_ends: true }
+    }
+
+    /// For a receiver that does not read a backslash at the end of a quoted value.
+    pub fn without_backslash_ends(self) -> Self {
+        Self { backslash_ends: false, ..self }
     }
 
     /// One record, as the store has it.
@@ -68,6 +75,9 @@ impl Maker {
             RecordKind::Summary
         } else {
             hostile(&mut record, said);
+            if !self.backslash_ends && said % 50 == 27 {
+                record["attributes"]["ключ \"]\\"] = "знач\n]\\.".into();
+            }
             RecordKind::Line
         };
         let Value::Object(record) = record else { unreachable!("it was written as one") };

@@ -61,10 +61,20 @@ async fn until_found(server: &mut Server, count: usize, uid: &str) {
 
 /// Sends through restarts and compares.
 async fn check(name: &str, destination: impl FnOnce(&Server) -> Destination, more: &[String], field_name: fn(&str) -> String, rules: Rules) {
+    check_with(Maker::until_now(records()), name, destination, more, field_name, rules).await;
+}
+
+async fn check_with(
+    maker: Maker,
+    name: &str,
+    destination: impl FnOnce(&Server) -> Destination,
+    more: &[String],
+    field_name: fn(&str) -> String,
+    rules: Rules,
+) {
     let Some(program) = installed("victoria-logs") else { return };
     let mut server = start(&program, more);
     let count = records();
-    let maker = Maker::until_now(count);
     let destination = destination(&server);
     let mut output = Running::start(name, destination, count, Arc::new(move |number| maker.record(number)));
     // Killed without a word it loses what it has taken within the last seconds: that is another test's.
@@ -164,7 +174,9 @@ async fn syslog() {
     // Its reader of structured data stops at quotes and backslashes, whether they are escaped or not; the encoder cuts what is long.
     let field = |_: &str, value: &str| (!value.contains(['"', '\\', ']']) && value.len() < 2048).then(|| value.to_owned());
     let rules = Rules { body: missing, field, doubled_max: SYSLOG_DOUBLED_MAX, ..Rules::default() };
-    check("syslog", destination, &[format!("-syslog.listenAddr.tcp=127.0.0.1:{port}")], name, rules).await;
+    // The same reader takes a quote behind an escaped backslash for an escaped one, and leaves out such a message.
+    let maker = Maker::until_now(records()).without_backslash_ends();
+    check_with(maker, "syslog", destination, &[format!("-syslog.listenAddr.tcp=127.0.0.1:{port}")], name, rules).await;
 }
 
 /// Killed without a word it has not written down what it took in the last moments, although it said that it had it. That is its own loss; here it
@@ -174,7 +186,7 @@ async fn a_killed_victorialogs_loses_only_what_it_took_right_before() {
     /// Set here; 5 s when nothing is said.
     const WRITES_EVERY: Duration = Duration::from_secs(1);
     /// Writing takes its time on a busy machine, and we hear of an answer a moment late.
-    const SLACK: Duration = Duration::from_millis(1500);
+    const SLACK: Duration = Duration::from_secs(3);
     const KILLS: usize = 2;
     let Some(program) = installed("victoria-logs") else { return };
     let mut server = start(&program, &["-inmemoryDataFlushInterval=1s".into()]);

@@ -73,9 +73,9 @@ fn rules_ask_only_for_what_is_exposed() {
 
 /// Names of all fields that records have, and those of their resource that agents always write.
 fn fields_of_records() -> BTreeSet<String> {
-    let schema: serde_json::Value = serde_json::from_str(&read("docs/records.schema.json")).expect("the schema is JSON");
+    let schema: serde_json::Value = serde_json::from_str(&read("docs/records.schema.json")).expect("a schema is JSON");
     let records = ["LineRecord", "SummaryRecord", "StormRecord"]
-        .map(|record| schema["$defs"][record]["properties"].as_object().expect("the schema has this record").clone());
+        .map(|record| schema["$defs"][record]["properties"].as_object().expect("a record has fields").clone());
     let own = records.into_iter().flat_map(|fields| fields.into_iter().map(|(name, _)| name));
     own.chain(["host.name", "k8s.namespace.name"].map(ToOwned::to_owned)).collect()
 }

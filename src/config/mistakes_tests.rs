@@ -85,6 +85,10 @@ const MISTAKES: &[(&str, &str)] = &[
     ("an output without a type", "[outputs.a]\nurl = \"https://x\"\n"),
     ("an unknown type of output", "[outputs.a]\ntype = \"graylog\"\n"),
     ("a type of output that there is a way round for", "[outputs.a]\ntype = \"kafka\"\n"),
+    (
+        "more labels than loki takes",
+        "[outputs.a]\ntype = \"loki\"\nurl = \"https://x\"\nlabel_fields = [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\", \"i\", \"j\", \"k\", \"l\", \"m\", \"n\", \"o\"]\n",
+    ),
     ("nats without servers", "[outputs.a]\ntype = \"nats\"\n"),
     ("a nats server by http", "[outputs.a]\ntype = \"nats\"\nurls = [\"http://n1:4222\"]\n"),
     ("a nats server with a password", "[outputs.a]\ntype = \"nats\"\nurls = [\"nats://ada:pw@n1\"]\n"),

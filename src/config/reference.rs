@@ -33,7 +33,9 @@ fn title(entry: &Entry) -> String {
     match (entry.section.as_str(), entry.variant) {
         ("", _) => "At the top".to_owned(),
         (section @ ("outputs.NAME.delivery" | "outputs.NAME.route"), _) => format!("`[{section}]`, for every output"),
-        (section @ ("outputs.NAME.auth" | "outputs.NAME.tls"), _) => format!("`[{section}]`, for every output that speaks HTTP (tls: syslog, too)"),
+        (section @ ("outputs.NAME.auth" | "outputs.NAME.tls"), _) => {
+            format!("`[{section}]`, for every output that speaks HTTP, and nats (tls: syslog, too)")
+        }
         (section, Some(variant)) => format!("`[{section}]` with `type = \"{variant}\"`"),
         (section, None) => format!("`[{section}]`"),
     }

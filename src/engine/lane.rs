@@ -10,6 +10,10 @@ use std::sync::Arc;
 /// Writers kept apart in one stream: a merged stream of more pods than this joins less, it loses nothing.
 const LANES_MAX: usize = 64;
 
+/// Guesses where a writer's lane is, and with how many lanes they begin: most streams have one.
+const GUESSES: usize = 256;
+const GUESSED_FROM: usize = 4;
+
 /// Joined lines that take part in a record's template; the rest is counted, not looked at.
 pub(super) const PARTS_MAX: usize = 24;
 
@@ -75,14 +79,14 @@ pub(super) struct Lanes {
     lanes: Vec<Lane>,
     /// Their writers, side by side: they are searched for each line.
     keys: Vec<u64>,
-    /// Where a writer was found last, by the low bits of its key: a wrong guess only costs the search.
-    guesses: [u8; 32],
+    /// Where a writer was found last, by the low bits of its key, once there are several: a wrong guess only costs the search.
+    guesses: Vec<u8>,
     clock: u64,
 }
 
 impl Lanes {
     pub(super) fn new() -> Self {
-        Self { lanes: Vec::new(), keys: Vec::new(), guesses: [0; 32], clock: 0 }
+        Self { lanes: Vec::new(), keys: Vec::new(), guesses: Vec::new(), clock: 0 }
     }
 
     /// The lane of `key`, and another lane's index that must be cleared first when there are too many.
@@ -98,14 +102,16 @@ impl Lanes {
             return LaneIndex::There(0);
         }
         self.clock += 1;
-        let guess = &mut self.guesses[(key & 31) as usize];
-        if self.keys.get(usize::from(*guess)) == Some(&key) {
-            let index = usize::from(*guess);
+        let guess = (key % GUESSES as u64) as usize;
+        if let Some(index) = self.guesses.get(guess).map(|index| usize::from(*index)).filter(|index| self.keys.get(*index) == Some(&key)) {
             self.lanes[index].used = self.clock;
             return LaneIndex::There(index);
         }
         if let Some(index) = self.keys.iter().position(|known| *known == key) {
-            *guess = index as u8;
+            if self.keys.len() > GUESSED_FROM {
+                self.guesses.resize(GUESSES, 0);
+                self.guesses[guess] = index as u8;
+            }
             self.lanes[index].used = self.clock;
             return LaneIndex::There(index);
         }

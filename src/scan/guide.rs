@@ -101,18 +101,6 @@ struct Layout {
 /// Lengths of numbers that are neither dates nor counts of seconds: one bit each.
 const ORDINARY_LENGTHS: u64 = !(1 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 13 | 1 << 16 | 1 << 19);
 
-/// Letters that neither a hex number nor a weak word nor a code begins with: bit `i` stands for the `i`-th letter.
-const PLAIN_INITIALS: u32 = {
-    let (mut bits, mut letter) = (0, b'g');
-    while letter <= b'z' {
-        if !matches!(letter, b'i' | b's' | b'u' | b'x') {
-            bits |= 1 << (letter & 31);
-        }
-        letter += 1;
-    }
-    bits
-};
-
 /// No layout.
 const BLANK: u16 = u16::MAX;
 
@@ -352,11 +340,7 @@ impl Guide {
                 let joint = bits.joint_ahead(start) & inside;
                 // How many digits it ends with, and what stands before them.
                 let number = (digits << (64 - length)).leading_ones() as usize;
-                if joint != 0
-                    && joint >> (length - 1) == 0
-                    && begins_plainly(line[start], line[start + 1])
-                    && (number == 0 || line[end - number - 1] != b'.')
-                {
+                if joint != 0 && joint >> (length - 1) == 0 && is_plain_name(line, start, length) && (number == 0 || line[end - number - 1] != b'.') {
                     let (end, kind) = words::name_with_port(line, end, ahead.digit >> length);
                     *word = Word { start: start as u32, end: end as u32, kind };
                     return true;
@@ -630,15 +614,18 @@ fn has_three_points(line: &[u8], start: usize, gaps: u64) -> bool {
     byte(gaps) == b'.' && byte(second) == b'.' && byte(third) == b'.'
 }
 
-/// Whether a name of these first bytes is neither a weak word nor a code nor of hex digits: where a letter behind `f` is in it.
+/// Whether the name of `length` bytes at `start`, whose parts are joined, is neither a weak word (`sha-256`) nor a code (`ORA-12541`) nor of hex
+/// digits: a letter behind `f` is in it.
 #[inline(always)]
-const fn begins_plainly(first: u8, second: u8) -> bool {
-    let is_plain = PLAIN_INITIALS >> (first & 31) & 1 == 1;
-    match first {
-        b'a'..=b'f' => matches!(second, b'g'..=b'z'),
-        b'g'..=b'z' => is_plain,
-        b'A'..=b'Z' => is_plain && second.is_ascii_lowercase(),
-        _ => false,
+fn is_plain_name(line: &[u8], start: usize, length: usize) -> bool {
+    let (first, second) = (line[start], line[start + 1]);
+    if !(first.is_ascii_lowercase() || first.is_ascii_uppercase() && second.is_ascii_lowercase()) {
+        return false;
+    }
+    match first | 0x20 {
+        b'a'..=b'f' => line[start + 1..start + length.min(5)].iter().any(|b| matches!(b, b'g'..=b'z')),
+        b'i' | b's' | b'u' | b'x' => length > 11,
+        _ => true,
     }
 }
 
@@ -672,7 +659,8 @@ mod tests {
                 Just("\x1b["), Just("m"), Just("\""), Just(","), Just("."), Just("x"), Just("retrying in "), Just("a literal of more than sixteen bytes "), Just("::"),
             ].prop_map(str::to_owned),
             4 => prop_oneof![
-                "[0-9]{1,10}", "[0-9]{1,3}(ms|s)", "10\\.[0-9]{1,3}\\.0\\.[0-9](:[0-9]{2,5})?", "pool-[0-9]-thread-[0-9]{1,2}", "mq-[0-9]\\.prod:[0-9]{4}", "[a-f0-9]{8}",
+                "[0-9]{1,10}", "[0-9]{1,3}(ms|s)", "10\\.[0-9]{1,3}\\.0\\.[0-9](:[0-9]{2,5})?", "pool-[0-9]-thread-[0-9]{1,2}", "[0-9]{1,5}\\.[0-9]{1,3}(ms|s)", "[0-9]{1,4}(\\.[0-9]{1,4}){2,4}(:[0-9]{1,6})?",
+                "[a-zA-Z][a-zA-Z]{0,5}[-._][a-z0-9]{1,9}(:[0-9]{1,6})?", "(sha|utf|iso|core|x86|us|Index)[-._][0-9]{1,4}(-[0-9])?", "mq-[0-9]\\.prod:[0-9]{4}", "[a-f0-9]{8}",
                 "(eth|IPv|sha)[0-9]{1,3}", "0x[0-9a-f]{2,4}", "[0-9a-f]{8}-[0-9a-f]{4}-4000-8000-[0-9a-f]{12}", "[0-9a-f]{2}(:[0-9a-f]{2}){1,7}", "[A-Z]{3}-[0-9]{3,5}:?",
             ],
         ]

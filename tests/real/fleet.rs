@@ -132,7 +132,7 @@ impl Monitoring {
         assert_eq!(held[0]["labels"], alert["labels"]);
         assert_eq!(self.query("max_over_time(ALERTS{alertname=\"SquelchNodeStorm\"}[10m])"), [], "the rule for one node was never even pending");
         let loudest = self.value("max(max_over_time(instance_fingerprint:squelch_messages:rate1m[10m]))");
-        eprintln!("told once: {}; loudest node {loudest:.2}/s", said("summary"));
+        eprintln!("REAL | fleet | Prometheus, Alertmanager | told once: {}; loudest node {loudest:.2}/s", said("summary"));
         assert!(loudest < 5.0, "the loudest node says it {loudest} times a second");
         alert["labels"].clone()
     }
@@ -361,7 +361,7 @@ fn a_storm_of_eighty_agents_that_none_of_them_sees_is_told_once() {
         storms.store(false, Ordering::Relaxed);
     });
     let weight: u64 = agents.iter().map(Agent::weight).sum();
-    eprintln!("{AGENTS} agents have {} MiB, {} each", weight >> 10, (weight >> 10) / AGENTS as u64);
+    eprintln!("REAL | fleet | {AGENTS} agents have {} MiB, {} each", weight >> 10, (weight >> 10) / AGENTS as u64);
     let written = lines.load(Ordering::Relaxed) as f64;
     let counted = "sum(squelch_fingerprint_messages_total{fingerprint!=\"other\"})";
     let start = Instant::now();

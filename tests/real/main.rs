@@ -24,6 +24,7 @@ mod alertmanager;
 mod clickhouse;
 mod collector;
 mod comparing;
+mod files;
 mod fleet;
 mod installed;
 mod intake;

@@ -54,7 +54,7 @@ async fn jetstream_has_every_record_once_although_it_was_killed() {
     let too_large: Vec<usize> = (0..count).filter(|number| is_too_large(*number)).collect();
     let state = reader.ask("STREAM.INFO.LOGS", &json!({}))["state"].clone();
     eprintln!(
-        "nats: {} of {count} records in the stream, {} too large, {RESTARTS} times killed, {:.1} s, {:?}",
+        "REAL | nats | nats-server, JetStream | {count} records | {RESTARTS} kills -9 | {} there | {} too large for it | {:.1} s | {:?}",
         state["messages"],
         output.dead.len(),
         output.seconds(),

@@ -52,7 +52,8 @@ impl Server {
     /// Ends it as its owner would: what it has taken is on disk then.
     pub fn terminate(&mut self) {
         let Some(child) = &mut self.child else { return };
-        assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+        // The shell has it: not every system has a program for it.
+        assert!(Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]).status().unwrap().success());
         let start = Instant::now();
         while child.try_wait().unwrap().is_none() {
             assert!(start.elapsed() < PATIENCE, "{} does not end", self.program.display());

@@ -5,7 +5,7 @@ use super::http::read_http;
 use crate::config::reader::Section;
 use crate::config::values::not_empty;
 use crate::outputs::destination::{Destination, LogOptions, Protocol};
-use crate::outputs::encode::loki::Options;
+use crate::outputs::encode::loki::{LABELS_MAX, Options};
 
 pub(super) const TYPE: OutputType = OutputType { word: "loki", read };
 
@@ -17,6 +17,10 @@ fn read(section: &mut Section<'_>) -> Option<Destination> {
         labels = defaults.labels;
     }
     let fields = section.texts("label_fields", &defaults.label_fields, "k8s.namespace.name", |text| not_empty(text).map(drop));
+    let made = labels.len() + fields.len();
+    if made > LABELS_MAX {
+        section.mistake("label_fields", format!("makes {made} labels together with `labels`; Loki takes {LABELS_MAX}, and few are better"));
+    }
     let label_fields = fields.into_iter().map(|field| field.value).collect();
     Some(Destination::Log(LogOptions { http: http?, protocol: Protocol::Loki(Options { labels, label_fields }) }))
 }

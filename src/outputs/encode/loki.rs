@@ -26,6 +26,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 /// Loki refuses longer label values (`max_label_value_length`); what is cut stands whole in the metadata.
 const LABEL_BYTES_MAX: usize = 2048;
 
+/// Loki refuses longer lines (`max_line_size`); how long the whole is, stands in the metadata.
+const LINE_BYTES_MAX: usize = 256 << 10;
+
+/// Loki refuses streams with more labels (`max_label_names_per_series`).
+pub const LABELS_MAX: usize = 15;
+
 /// Loki refuses entries with more metadata (`max_structured_metadata_size` is 64 kB); names and room for the encoding are in it.
 const METADATA_BYTES_MAX: usize = 60_000;
 
@@ -87,8 +93,11 @@ impl Loki {
         // What tells records apart comes first: it is never what is left out.
         object.field("log_record_uid", &*view.uid);
         let mut names = Names::default();
-        for ours in ["detected_level", "log_record_uid", "left_out"] {
+        for ours in ["detected_level", "log_record_uid", "squelch_left_out", "squelch_body_bytes"] {
             names.add(ours);
+        }
+        if view.body.len() > LINE_BYTES_MAX {
+            object.field("squelch_body_bytes", &view.body.len().to_string());
         }
         let (mut bytes, mut left_out) = (0, 0_u32);
         for (name, value) in view.texts() {
@@ -213,8 +222,8 @@ impl Encoder for Loki {
 }
 
 /// Loki takes no entry without text.
-const fn line(body: &str) -> &str {
-    if body.is_empty() { " " } else { body }
+fn line(body: &str) -> &str {
+    if body.is_empty() { " " } else { cut(body, LINE_BYTES_MAX) }
 }
 
 /// What tells one entry of a stream from another.
@@ -291,6 +300,24 @@ mod tests {
     fn the_body_is_what_it_was() {
         insta::assert_snapshot!(samples::shown(&mut Loki::new(Options::default())));
         check_uids(&mut Loki::new(Options::default()));
+    }
+
+    #[test]
+    fn no_more_metadata_than_loki_takes_and_what_tells_records_apart_is_among_it() {
+        let attributes: Vec<String> = (0..300).map(|number| format!(r#""a.{number}":"v""#)).collect();
+        let json = format!(
+            r#"{{"timestamp":"1970-01-01T00:00:01Z","body":"{}","attributes":{{{}}},"log.record.uid":"u"}}"#,
+            "é".repeat(200_000),
+            attributes.join(",")
+        );
+        let body = encode(&mut Loki::new(Options::default()), &[&json]);
+        let [_, line, metadata] = &body["streams"][0]["values"][0].as_array().unwrap()[..] else { panic!("three elements: {body}") };
+        let metadata = metadata.as_object().unwrap();
+        assert!(metadata.len() <= 128, "{}", metadata.len());
+        let text = |name: &str| metadata[name].as_str().unwrap();
+        assert_eq!((text("log_record_uid"), text("detected_level"), text("squelch_body_bytes")), ("u", "unknown", "400000"));
+        assert_eq!(text("squelch_left_out").parse::<usize>().unwrap() + metadata.keys().filter(|name| name.starts_with("a_")).count(), 300);
+        assert_eq!(line.as_str().unwrap().len(), LINE_BYTES_MAX);
     }
 
     /// Encodes these records of a batch as a request.

@@ -17,12 +17,16 @@ const PARAMETER_BYTES_MAX: usize = 2048;
 /// Fields that are of no use in a syslog: bulky, and for machines.
 const LEFT_OUT: [&str; 4] = ["squelch.samples", "squelch.interval_ms", "squelch.per_second", "squelch.timeline"];
 
+/// Stands in each message.
+const UID: &str = "log.record.uid";
+
 /// Records to messages.
 #[derive(Clone, Debug)]
 pub struct Syslog {
     /// 0..=23.
     pub facility: u8,
-    /// Longer texts are cut: rsyslog takes 8 KiB when nothing else is said, and cuts by itself.
+    /// Most bytes of a message: rsyslog takes 8 KiB when nothing else is said, and cuts by itself. A quarter is left for the text at least; parameters
+    /// that do not fit are left out and counted in one of their own.
     pub message_bytes_max: usize,
 }
 
@@ -52,8 +56,20 @@ impl Syslog {
         let time = view.timestamp.get(..26).map_or_else(|| "-".to_owned(), |head| format!("{head}Z"));
         write!(out, "<{priority}>1 {time} {host} {app} - {id} [squelch@32473").expect("writing to memory cannot fail");
         parameter(out, "timestamp", &view.timestamp);
-        for (name, value) in view.texts().filter(|(name, _)| *name != "event_name" && !LEFT_OUT.contains(name)) {
-            parameter(out, name.strip_prefix("squelch.").unwrap_or(name), &value);
+        // What tells records apart comes first: it is never what is left out.
+        parameter(out, UID, cut(&view.uid, 64));
+        let (most, mut left_out, mut one) = (self.message_bytes_max / 4 * 3, 0_u32, Vec::new());
+        for (name, value) in view.texts().filter(|(name, _)| !matches!(*name, "event_name" | UID) && !LEFT_OUT.contains(name)) {
+            one.clear();
+            parameter(&mut one, name.strip_prefix("squelch.").unwrap_or(name), &value);
+            if out.len() + one.len() > most {
+                left_out += 1;
+            } else {
+                out.extend_from_slice(&one);
+            }
+        }
+        if left_out > 0 {
+            parameter(out, "left_out", &left_out.to_string());
         }
         // RFC 5424 lets a text begin with a byte order mark to say that it is UTF-8. rsyslog and VictoriaLogs keep the mark as the text's first
         // character, where it hides the beginning from searches; without it they read UTF-8 all the same.
@@ -106,6 +122,9 @@ mod tests {
     use super::super::samples::{self, check_uids};
     use super::*;
     use crate::record::Severity;
+    use crate::store::RecordKind;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     fn encoder() -> Syslog {
         Syslog { facility: FACILITY_DEFAULT, message_bytes_max: 8192 }
@@ -131,6 +150,83 @@ mod tests {
             messages += 1;
         }
         assert_eq!(messages, samples.len());
+    }
+
+    /// Parameters and text of one message, read as RFC 5424 says.
+    fn read(message: &[u8]) -> (Vec<(String, String)>, String) {
+        let message = std::str::from_utf8(message).expect("it is UTF-8");
+        let mut words = message.splitn(7, ' ');
+        let head: Vec<&str> = words.by_ref().take(6).collect();
+        assert!(head[0].starts_with('<') && head[0].ends_with(">1") && head.iter().all(|word| !word.is_empty() && word.is_ascii()), "{head:?}");
+        let mut rest = words.next().unwrap().strip_prefix("[squelch@32473").unwrap();
+        let mut parameters = Vec::new();
+        loop {
+            if let Some(text) = rest.strip_prefix("] ") {
+                return (parameters, text.to_owned());
+            }
+            let (name, quoted) = rest.strip_prefix(' ').unwrap().split_once("=\"").unwrap();
+            assert!((1..=32).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic() && !b"=]\"".contains(&byte)), "{name}");
+            let (mut value, mut signs) = (String::new(), quoted.char_indices());
+            let end = loop {
+                match signs.next().expect("each value has an end") {
+                    (at, '"') => break at,
+                    (_, '\\') => value.push(signs.next().unwrap().1),
+                    (_, sign) => {
+                        assert!(sign != ']' && !sign.is_control(), "{sign:?} stands unescaped");
+                        value.push(sign);
+                    }
+                }
+            };
+            parameters.push((name.to_owned(), value));
+            rest = &quoted[end + 1..];
+        }
+    }
+
+    fn messages(encoder: &mut Syslog, json: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        encoder.encode(&[Record { kind: RecordKind::Line, json: json.as_bytes() }], &mut out);
+        let blank = out.iter().position(|byte| *byte == b' ').unwrap();
+        assert_eq!(std::str::from_utf8(&out[..blank]).unwrap().parse(), Ok(out.len() - blank - 1), "each message is as long as it says");
+        out.split_off(blank + 1)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+        #[test]
+        fn whatever_stands_in_a_record_is_read_back(pairs in vec((any::<String>(), any::<String>()), 0..6), body in any::<String>(), host in any::<String>()) {
+            let text = |text: &str| serde_json::to_string(text).unwrap();
+            let attributes: Vec<String> = pairs.iter().map(|(name, value)| format!("{}:{}", text(name), text(value))).collect();
+            let json = format!(
+                r#"{{"timestamp":"2026-11-25T12:00:00.123456789Z","body":{},"attributes":{{{}}},"resource":{{"host.name":{}}},"log.record.uid":"0a"}}"#,
+                text(&body), attributes.join(","), text(&host)
+            );
+            let (parameters, found) = read(&messages(&mut Syslog { facility: 16, message_bytes_max: 1 << 16 }, &json));
+            prop_assert_eq!(found, body);
+            let shown = |value: &str| value.chars().map(|sign| if sign.is_control() { ' ' } else { sign }).collect::<String>();
+            let known = |(name, value): &(String, String)| !value.is_empty() && name != "event_name" && name != UID && !LEFT_OUT.contains(&name.as_str());
+            let expected: Vec<String> = pairs.iter().filter(|pair| known(pair)).map(|(_, value)| shown(value)).collect();
+            let values: Vec<String> = parameters.iter().map(|(_, value)| value.clone()).collect();
+            prop_assert_eq!(&values[..2], &["2026-11-25T12:00:00.123456789Z", "0a"]);
+            prop_assert_eq!(&values[2 + usize::from(!host.is_empty())..], &expected[..]);
+        }
+    }
+
+    #[test]
+    fn a_message_is_never_longer_than_is_set_and_says_what_it_left_out() {
+        let attributes: Vec<String> = (0..50).map(|number| format!(r#""a{number}":"{}""#, "]".repeat(300))).collect();
+        let json = format!(
+            r#"{{"timestamp":"2026-11-25T12:00:00.123456789Z","body":"{}","attributes":{{{}}},"resource":{{"host.name":"{}"}},"log.record.uid":"0a"}}"#,
+            "b".repeat(9000),
+            attributes.join(","),
+            "h".repeat(400)
+        );
+        for (message_bytes_max, left_out) in [(1024, "51"), (8192, "42"), (1 << 16, "")] {
+            let message = messages(&mut Syslog { facility: 16, message_bytes_max }, &json);
+            let (parameters, text) = read(&message);
+            let value = |name: &str| parameters.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value);
+            assert!(message.len() <= message_bytes_max && text.len() > message_bytes_max / 8, "{}", message.len());
+            assert_eq!((value(UID), value("left_out")), ("0a", left_out), "{message_bytes_max}");
+        }
     }
 
     #[test]

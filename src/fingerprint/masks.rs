@@ -228,7 +228,7 @@ impl<'a> Masker<'a> {
         self.follows_word() && names::is_place_word(self.word_before(1))
     }
 
-    /// `for user NAME`, `user NAME from`, `for NAME from <ip>`.
+    /// `for user NAME`, `user NAME from`, `for NAME from <ip>` (or a host, whether it has digits or not).
     fn is_user(&self, name: &[u8], end: usize) -> bool {
         let before = self.word_before(1);
         let is_behind_user = before.eq_ignore_ascii_case(b"user");
@@ -246,7 +246,10 @@ impl<'a> Masker<'a> {
             let listed = rest.first().is_some_and(|byte| matches!(byte, b',' | b';' | b':' | b')'));
             return by_before || by_after || (listed && twice == b"for");
         }
-        rest.starts_with(b" from ") && rest.get(6).is_some_and(|&byte| byte == IP || byte == HOST)
+        let Some(place) = rest.strip_prefix(b" from ") else { return false };
+        let start = end + b" from ".len();
+        place.first().is_some_and(|&byte| byte == IP || byte == HOST)
+            || matches!(names::dotted(&self.shape[start..self.name_end(start)]), Some(names::Dotted::Host))
     }
 
     /// The value of a key that names a secret, behind its `=` or `:`.

@@ -1,7 +1,8 @@
 //! The storm stage in the engine: feeds it before anything is collapsed, and lets the collapse back off while a storm lasts.
 
 use super::classify::rules_of;
-use super::{Accounting, Options, Sink, emit};
+use super::offer::emit;
+use super::{Accounting, Options, Sink};
 use crate::collapse::Collapse;
 use crate::fingerprint::Fingerprint;
 use crate::occurrence::Occurrence;

@@ -24,11 +24,11 @@ pub struct LineRecord<'a> {
     pub body: Cow<'a, str>,
     /// What the envelope said.
     #[serde(skip_serializing_if = "Fields::is_empty")]
-    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
+    #[cfg_attr(test, schemars(default, with = "std::collections::BTreeMap<String, String>"))]
     pub attributes: Fields<'a>,
     /// Where it came from.
     #[serde(skip_serializing_if = "Fields::is_empty")]
-    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
+    #[cfg_attr(test, schemars(default, with = "std::collections::BTreeMap<String, String>"))]
     pub resource: Fields<'a>,
     /// The same in every resend.
     #[serde(rename = "log.record.uid")]
@@ -53,9 +53,11 @@ pub struct LineRecord<'a> {
     pub body_base64: Option<String>,
     /// `observe` mode: it would have been absorbed.
     #[serde(rename = "squelch.would_absorb", skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, schemars(default))]
     pub would_absorb: bool,
     /// It was absorbed: a summary counts it. Written for outputs that ask for such records only.
-    #[serde(rename = "squelch.absorbed", skip_serializing_if = "std::ops::Not::not")]
+    #[serde(rename = "squelch.was_absorbed", skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, schemars(default))]
     pub is_absorbed: bool,
 }
 
@@ -78,11 +80,11 @@ pub struct SummaryRecord<'a> {
     pub body: Cow<'a, str>,
     /// `log.file.path` where the stream is a file.
     #[serde(skip_serializing_if = "Fields::is_empty")]
-    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
+    #[cfg_attr(test, schemars(default, with = "std::collections::BTreeMap<String, String>"))]
     pub attributes: Fields<'a>,
     /// Where it came from.
     #[serde(skip_serializing_if = "Fields::is_empty")]
-    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
+    #[cfg_attr(test, schemars(default, with = "std::collections::BTreeMap<String, String>"))]
     pub resource: Fields<'a>,
     /// The same in every resend.
     #[serde(rename = "log.record.uid")]
@@ -146,6 +148,7 @@ pub struct SummaryRecord<'a> {
     pub per_10s: &'a [(i64, u64)],
     /// Records per second in a storm: `[Unix second, count]`, ascending; absent outside of storms.
     #[serde(rename = "squelch.per_second", skip_serializing_if = "<[_]>::is_empty")]
+    #[cfg_attr(test, schemars(default))]
     pub per_second: &'a [(i64, u64)],
     /// First, one per doubling, last.
     #[serde(rename = "squelch.samples")]

@@ -30,7 +30,7 @@ pub struct StormRecord<'a> {
     /// Where it was seen: the node, and what all who took part when it fired have in common (`k8s.namespace.name`, `squelch.workload`,
     /// `k8s.container.name`, `service.name`, `systemd.unit`). The same from its first record to its last, whoever joins later.
     #[serde(skip_serializing_if = "Fields::is_empty")]
-    #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, String>"))]
+    #[cfg_attr(test, schemars(default, with = "std::collections::BTreeMap<String, String>"))]
     pub resource: Fields<'a>,
     /// The same in every resend.
     #[serde(rename = "log.record.uid")]
@@ -43,6 +43,7 @@ pub struct StormRecord<'a> {
     pub state: &'static str,
     /// The input ended while the storm went on.
     #[serde(rename = "squelch.at_end_of_input", skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, schemars(default))]
     pub at_end_of_input: bool,
     /// How urgent: `info`, `warning` or `critical`.
     #[serde(rename = "squelch.alert_level")]
@@ -74,6 +75,7 @@ pub struct StormRecord<'a> {
     pub onset: String,
     /// It was there before squelch looked: `onset` is only when squelch came.
     #[serde(rename = "squelch.onset_is_unknown", skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, schemars(default))]
     pub onset_is_unknown: bool,
     /// When it was told first.
     #[serde(rename = "squelch.fired")]
@@ -83,6 +85,7 @@ pub struct StormRecord<'a> {
     pub resolved: Option<String>,
     /// How often it came back within 10 min.
     #[serde(rename = "squelch.resumed", skip_serializing_if = "is_zero")]
+    #[cfg_attr(test, schemars(default))]
     pub resumed: u32,
     /// Records since the onset.
     #[serde(rename = "squelch.records")]
@@ -119,13 +122,15 @@ pub struct StormRecord<'a> {
     pub instances: Option<DistinctRecord<'a>>,
     /// What they try to reach, the most frequent ten; absent when the lines name nothing.
     #[serde(rename = "squelch.targets", skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, schemars(default))]
     pub targets: Vec<CountedRecord<'a>>,
     /// Where those who took part so far come from, as in `resource`; absent when nothing is known. At most 16.
     #[serde(rename = "squelch.origins", skip_serializing_if = "Vec::is_empty")]
-    #[cfg_attr(test, schemars(with = "Vec<std::collections::BTreeMap<String, String>>"))]
+    #[cfg_attr(test, schemars(default, with = "Vec<std::collections::BTreeMap<String, String>>"))]
     pub origins: Vec<Fields<'a>>,
     /// There are more of them.
     #[serde(rename = "squelch.has_more_origins", skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(test, schemars(default))]
     pub has_more_origins: bool,
     /// The warning or failure that came last before the onset: time order, not cause.
     #[serde(rename = "squelch.trigger", skip_serializing_if = "Option::is_none")]

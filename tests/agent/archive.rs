@@ -51,7 +51,7 @@ fn what_summaries_stand_for_is_in_the_archive_although_the_agent_was_killed() {
     end(place.start(), &place, &receiver, &mut writers);
 
     let absorbed = archived(&folder);
-    assert!(absorbed.iter().all(|record| record["squelch.absorbed"] == true && record["event_name"].is_null()));
+    assert!(absorbed.iter().all(|record| record["squelch.was_absorbed"] == true && record["event_name"].is_null()));
     let text = |record: &Value, key: &str| record[key].as_str().expect("a text").to_owned();
     // Each line of a file has a time of its own, and says it.
     let line = |record: &Value| (text(record, "squelch.stream"), text(record, "body"));
@@ -59,7 +59,7 @@ fn what_summaries_stand_for_is_in_the_archive_although_the_agent_was_killed() {
     let uids: BTreeSet<String> = absorbed.iter().map(|record| text(record, "log.record.uid")).collect();
     assert_eq!(lines.len(), uids.len(), "each line has an id of its own");
     let passed: BTreeSet<_> = receiver.records().iter().filter(|record| record["event_name"].is_null()).map(line).collect();
-    assert!(receiver.records().iter().all(|record| record["squelch.absorbed"].is_null()), "nobody else gets them");
+    assert!(receiver.records().iter().all(|record| record["squelch.was_absorbed"].is_null()), "nobody else gets them");
     let written: usize = writers.iter().map(Writer::count).sum();
     assert_eq!(lines.union(&passed).count(), written, "{} in the archive, {} passed", lines.len(), passed.len());
     assert!(passed.len() * 10 < written, "{} of {written} passed", passed.len());

@@ -13,7 +13,7 @@ pub trait Sink {
     fn forward(&mut self, record: &Forwarded<'_>);
     /// A window closed.
     fn summary(&mut self, summary: &Summary);
-    /// A record went into a window; told with [`Options::tells_absorbed`] only. The summary of the window counts it, nobody else may.
+    /// A record went into a window; told with [`Options::tells_absorbed`](super::Options::tells_absorbed) only. The summary of the window counts it, nobody else may.
     fn absorbed(&mut self, _record: &Forwarded<'_>) {}
     /// A storm began, goes on, or is over. `absorbed`: its records that went into windows so far, whether these have closed or not.
     fn storm(&mut self, event: &StormEvent, absorbed: u64);

@@ -6,7 +6,7 @@
 //! files change. Names are [`resolver`](super::resolver)'s.
 //!
 //! Every wait has an end: a name and a connection (the handshake of TLS and the CONNECT of a proxy included) within `connect_timeout`, all of it
-//! up to the last byte of the answer within `timeout`, or the last byte within [`REST_OF_ANSWER`] where the status says everything.
+//! up to the last byte of the answer within `timeout`, or the last byte within `REST_OF_ANSWER` where the status says everything.
 
 use super::answer::{Answer, by_status, by_status_but_no_page, of_error, retry_after};
 use super::destination::{Auth, Compression, HttpOptions, TlsOptions};

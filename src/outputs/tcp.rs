@@ -1,7 +1,7 @@
 //! Sends bytes over a TCP or TLS connection that stays open: syslog.
 //!
 //! Nobody answers in this protocol. What the connection took counts as delivered, unless it is found closed right before or right after. What was
-//! given away in the last moments before the other side ended is sent once more on the next connection ([`Recent`]): a receiver that dies has
+//! given away in the last moments before the other side ended is sent once more on the next connection (`recent.rs`): a receiver that dies has
 //! not read all of it. It may come twice then, with the same `log.record.uid`. A receiver that is further behind than that when it dies loses
 //! what it had taken; where that must not be, use a receiver that answers (RELP is not spoken, OTLP is).
 //!

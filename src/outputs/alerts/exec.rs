@@ -1,5 +1,5 @@
 //! Runs a command of the user's, with the record on its standard input. One run is [`run`], which blocks; the agent's output runs one
-//! command at a time, the pipe's `--alert-cmd` a few. It ends within `run_max` and [`DIES_WITHIN`].
+//! command at a time, the pipe's `--alert-cmd` a few. It ends within `run_max` and `DIES_WITHIN`.
 
 use super::options::ExecOptions;
 use crate::clock;

@@ -4,11 +4,11 @@
 //! - The hosts file decides alone: a name that stands in it is not asked for, whatever family its address is of.
 //! - `search` and `ndots` hold as in the C library (Kubernetes needs both). A search ends at the first name server that stays silent: what comes
 //!   behind it may be another host of the same name.
-//! - Name servers are asked in the order of the file. The next one joins after [`NEXT_SERVER_AFTER`], or at once when one before it fails.
-//! - IPv4 and IPv6 are asked for together; IPv6 is waited for [`IPV6_LATER`] after IPv4 is known.
+//! - Name servers are asked in the order of the file. The next one joins after `NEXT_SERVER_AFTER`, or at once when one before it fails.
+//! - IPv4 and IPv6 are asked for together; IPv6 is waited for 200 ms after IPv4 is known.
 //! - Nothing is kept: both files are read and names are asked for at each new connection, which are few. So a file that changes, and a receiver
 //!   that moves, are found at the next attempt, and no answer outlives its time.
-//! - All of it ends within a share of the time for connecting ([`SHARE_OF_CONNECT`]), so that a name that has no address is told as that.
+//! - All of it ends within a share of the time for connecting (`SHARE_OF_CONNECT`), so that a name that has no address is told as that.
 //!
 //! Not the C library's resolver: it blocks a thread for as long as it likes, loads modules of the host (which a static binary must not), and
 //! cannot be tested against a name server of a test. The price is that other sources of `nsswitch.conf` (mDNS, LDAP) are not asked.

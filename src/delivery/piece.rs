@@ -17,18 +17,27 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// Takes the records of a batch that are not done yet and that `takes` wants. `marks`: the encoder's, of all of them, or none.
-    pub(super) fn add(&mut self, batch: &Batch, done: u32, marks: &[u32], mut takes: impl FnMut(&Record<'_>, &str) -> bool) {
+    /// Takes the records of a batch that are not done yet, that are wanted and have not gone before. `marks`: the encoder's, of all of them,
+    /// or none. Only of what is wanted the id is looked for: an output may pass by a whole archive.
+    pub(super) fn add(
+        &mut self,
+        batch: &Batch,
+        done: u32,
+        marks: &[u32],
+        wants: impl Fn(&Record<'_>) -> bool,
+        mut went_before: impl FnMut(&Record<'_>, &str) -> bool,
+    ) {
         for (at, record) in batch.records.iter().enumerate().skip(done as usize) {
-            if record.json.is_empty() {
-                continue; // a full store dropped it
+            // One without text was dropped by a full store.
+            if record.json.is_empty() || !wants(&record) {
+                continue;
             }
             // Records of ours have an id; should one have none, its bytes are as good.
             let uid = request::record_uid(record.json).map_or_else(
                 || request::idempotency_key([&*String::from_utf8_lossy(record.json)].into_iter()).into_boxed_str(),
                 |uid| uid.into_owned().into_boxed_str(),
             );
-            if takes(&record, &uid) {
+            if !went_before(&record, &uid) {
                 self.records.ndjson.extend_from_slice(record.json);
                 self.records.ndjson.push(b'\n');
                 self.records.close_record(record.kind);
@@ -153,8 +162,8 @@ mod tests {
     /// Records a to e in two batches; b is not wanted, a was done before.
     fn piece() -> Piece {
         let mut load = Load::default();
-        load.add(&batch(4, &["a", "b", "c"]), 1, &[], |_, uid| uid != "b");
-        load.add(&batch(6, &["d", "e"]), 0, &[7, 8], |_, uid| uid != "b");
+        load.add(&batch(4, &["a", "b", "c"]), 1, &[], |_| true, |_, uid| uid == "b");
+        load.add(&batch(6, &["d", "e"]), 0, &[7, 8], |_| true, |_, uid| uid == "b");
         load.into_piece(Some(cursor(7, 0))).unwrap()
     }
 

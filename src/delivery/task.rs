@@ -280,7 +280,7 @@ impl<E: Encoder, S: Sender> Task<E, S> {
             let done = if batch.number == from.batch { from.done } else { 0 };
             let (takes, overtaken) = (&self.takes, &mut self.overtaken);
             let marks = self.encoder.marks(batch.number, &batch.records);
-            load.add(batch, done, &marks, |record, uid| takes(record) && !(record.kind == RecordKind::Storm && overtaken.remove(uid)));
+            load.add(batch, done, &marks, takes, |record, uid| record.kind == RecordKind::Storm && overtaken.remove(uid));
         }
         self.read_to = after;
         match load.into_piece(Some(after)) {
@@ -319,7 +319,7 @@ impl<E: Encoder, S: Sender> Task<E, S> {
             // The batch that the lane stands in: what is done of it is done.
             let done = if batch.number == self.read_to.batch { self.read_to.done } else { 0 };
             let marks = self.encoder.marks(batch.number, &batch.records);
-            load.add(batch, done, &marks, |record, _| record.kind == RecordKind::Storm && (self.takes)(record));
+            load.add(batch, done, &marks, |record| record.kind == RecordKind::Storm && (self.takes)(record), |_, _| false);
         }
         if let Some(piece) = load.into_piece(None) {
             self.overtaken.extend(piece.uids().map(Into::into));
